@@ -1,0 +1,1 @@
+"""Configurations (the files people edit), and how they are loaded and checked."""

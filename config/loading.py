@@ -1,0 +1,118 @@
+"""Loads a configuration file: overrides, checks, derived values, and a plain copy for the run."""
+
+import ast
+import importlib.util
+import os
+import traceback
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from easydict import EasyDict
+
+from config.schema import SCHEMA, SECTIONS, ConfigError, check, check_together, nearest, refuse
+from runners.checkpoint import to_plain, trajectory_hash
+
+
+def load_config(path: str | Path, overrides: list[str] = ()) -> EasyDict:
+    """Loads `CFG` from a Python file, applies overrides, checks it, resolves derived values.
+
+    Args:
+        path: the file; it is executed.
+        overrides: `KEY=VALUE`, KEY dotted below CFG, VALUE a Python literal or a bare word.
+
+    Raises:
+        ConfigError: the file fails to load, or the configuration is not valid.
+    """
+    config = read_config_file(path)
+    for override in overrides:
+        apply_override(config, override)
+    return resolve(config)
+
+
+def read_config_file(path: str | Path) -> EasyDict:
+    """A copy of the `CFG` that a Python file defines."""
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such configuration file")
+    spec = importlib.util.spec_from_file_location(f"config_file_{path.stem}", path)
+    if spec is None:
+        raise ConfigError(f"{path}: a configuration is a .py file that defines CFG")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a user's file raises
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+        line = (
+            error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else 1
+        )
+        raise ConfigError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
+    if not isinstance(getattr(module, "CFG", None), dict):
+        raise ConfigError(f"{path}: it defines no CFG; a configuration assigns CFG = EasyDict()")
+    return deepcopy(module.CFG)
+
+
+def apply_override(config: EasyDict, override: str) -> None:
+    """Sets one `KEY=VALUE`."""
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"{override}: overrides are written KEY=VALUE")
+    if key not in SCHEMA and key not in SECTIONS:
+        raise ConfigError(f"{key}: unknown key; the nearest known one is {nearest(key)}")
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text  # the shell has eaten the quotes; where no string is allowed, check says so
+    *sections, leaf = key.split(".")
+    holder: Any = config
+    for i, section in enumerate(sections):
+        holder = holder.setdefault(section, EasyDict())
+        if not isinstance(holder, dict):
+            raise refuse(".".join(sections[: i + 1]), holder, "a dict")
+    holder[leaf] = value
+
+
+def resolve(config: dict) -> EasyDict:
+    """Checks a configuration and returns a copy with every key and every derived value."""
+    config = deepcopy(dict(config))
+    check(config)
+    check_together(config)
+    config = EasyDict(config)  # again: what check filled in are plain dicts
+    _resolve_devices(config)
+    train = config.TRAIN
+
+    byot = config.MODEL.PARAM.BYOT
+    byot.AUX_HEAD_LAYERS = sorted(set(byot.AUX_HEAD_LAYERS))
+
+    schedule = train.LR_SCHEDULER.PARAM
+    schedule.num_training_steps = schedule.num_training_steps or train.NUM_ITERATIONS
+    if isinstance(schedule.num_warmup_steps, float):
+        schedule.num_warmup_steps = round(schedule.num_warmup_steps * schedule.num_training_steps)
+
+    for section, interval in (
+        (train, "CKPT_SAVE_STRATEGY"), (train, "LOG_INTERVAL"), (config.VAL, "INTERVAL"),
+    ):  # fmt: skip
+        section[interval] = min(section[interval], train.NUM_ITERATIONS)
+
+    if train.CKPT_SAVE_DIR is None:
+        run = f"{config.DATASET.NAME}_{trajectory_hash(to_plain(config), world_size(config))}"
+        train.CKPT_SAVE_DIR = str(Path("checkpoints") / config.MODEL.NAME / run)
+    return config
+
+
+def world_size(config: EasyDict) -> int:
+    """Processes of the run: those that torchrun started, else one per GPU, or one on the CPU."""
+    return int(os.environ.get("WORLD_SIZE") or max(1, config.GPU_NUM))
+
+
+def _resolve_devices(config: EasyDict) -> None:
+    visible, launched = torch.cuda.device_count(), os.environ.get("LOCAL_WORLD_SIZE")
+    local = int(launched or visible)
+    if config.GPU_NUM is None:
+        config.GPU_NUM = min(local, visible)
+    if visible < config.GPU_NUM:
+        raise refuse("GPU_NUM", config.GPU_NUM, f"an int from 0 to {visible}, the visible GPUs")
+    if launched and config.GPU_NUM not in (0, local):
+        allowed = f"0 (the CPU), or {local}, the processes that torchrun starts on each host"
+        raise refuse("GPU_NUM", config.GPU_NUM, allowed)

@@ -1,0 +1,127 @@
+"""The corpus format: many series in one float32 memmap (the layout of BLAST).
+
+<root>/train/shape.npy     two integers: rows, values per row
+<root>/train/data.dat      float32, row-major; NaN = missing, rows padded with NaN at the end
+<root>/valid/...           the same, of series held out for validation
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+SPLITS = ("train", "valid")
+
+
+class CorpusError(Exception):
+    """A corpus that is missing, damaged, or of no use; the message says which and what to do."""
+
+
+class Corpus:
+    """One split of a corpus, opened for reading.
+
+    Args:
+        root: the corpus folder.
+        split: 'train' or 'valid'.
+
+    Attributes:
+        rows: [rows, row length] float32, a memory map; NaN where a value is missing.
+
+    Raises:
+        CorpusError: a file that is missing or contradicts the other.
+    """
+
+    def __init__(self, root: Path, split: str):
+        self.folder = Path(root) / split
+        self.rows = self._open()
+
+    def _open(self) -> np.ndarray:
+        shape_file, data_file = self.folder / "shape.npy", self.folder / "data.dat"
+        for file in (shape_file, data_file):
+            if not file.is_file():
+                raise CorpusError(f"{file} is missing or not a file; a corpus split holds it")
+        try:
+            shape = np.load(shape_file, allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise CorpusError(f"{shape_file} is not a numpy array file ({error})") from None
+        if shape.shape != (2,) or shape.dtype.kind not in "iu" or (shape < 1).any():
+            raise CorpusError(
+                f"{shape_file} holds {shape.tolist()}; it must hold two positive integers, "
+                "rows and values per row"
+            )
+        rows, length = map(int, shape)
+        needed, found = 4 * rows * length, data_file.stat().st_size
+        if found != needed:
+            raise CorpusError(
+                f"{data_file} has {found:,} bytes; {rows:,} rows x {length:,} float32 values "
+                f"as shape.npy says need {needed:,}"
+            )
+        # A plain array over the map: indexing np.memmap itself is slower.
+        return np.asarray(np.memmap(data_file, np.float32, mode="r", shape=(rows, length)))
+
+    def __reduce__(self):
+        # A worker process opens the map anew; pickled, an array would travel by value.
+        return type(self), (self.folder.parent, self.folder.name)
+
+
+class SplitWriter:
+    """Appends rows to one split; `close` writes their number to shape.npy."""
+
+    def __init__(self, folder: Path, row_length: int):
+        folder.mkdir()
+        self.folder = folder
+        self.row_length = row_length
+        self.num_rows = 0
+        self._data = (folder / "data.dat").open("wb")
+
+    def append(self, rows: np.ndarray) -> None:
+        """Adds rows [n, row length]; shorter ones are padded with NaN at the end."""
+        rows = np.atleast_2d(rows)
+        padded = np.full((len(rows), self.row_length), np.nan, np.float32)
+        with np.errstate(over="ignore"):  # beyond float32 is infinite, which windows mask
+            padded[:, : rows.shape[1]] = rows
+        self._data.write(padded.tobytes())
+        self.num_rows += len(rows)
+
+    def close(self) -> None:
+        """Brings the rows to disk and writes their number."""
+        self._data.flush()
+        os.fsync(self._data.fileno())
+        self._data.close()
+        np.save(self.folder / "shape.npy", np.array([self.num_rows, self.row_length]))
+
+
+@contextmanager
+def write_corpus(root: Path, row_length: int) -> Iterator[dict[str, SplitWriter]]:
+    """Writes a corpus aside and moves it to `root` when the block ends without an error.
+
+    Args:
+        root: the corpus folder; it must not exist.
+        row_length: values per row.
+
+    Yields:
+        `{'train': SplitWriter, 'valid': SplitWriter}`.
+
+    Raises:
+        CorpusError: `root` exists, or a split stayed empty.
+    """
+    root = Path(root)
+    if root.exists():
+        raise CorpusError(f"{root} exists already; remove it or choose another name")
+    root.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
+    aside.chmod(0o755)
+    try:
+        writers = {split: SplitWriter(aside / split, row_length) for split in SPLITS}
+        yield writers
+        for split, writer in writers.items():
+            writer.close()
+            if not writer.num_rows:
+                raise CorpusError(f"{root}: no series for the {split} split")
+        aside.rename(root)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

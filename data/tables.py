@@ -1,0 +1,182 @@
+"""CSV files of series, in two layouts. The only place that parses them.
+
+wide   a header, one row per time step, one column per series; a first column of dates is
+       optional, and an empty cell is a missing value
+m4     a header, one row per series: its name, then its values; rows may differ in length,
+       and an empty cell is a missing value (the layout of the M4 competition)
+"""
+
+import csv
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+LAYOUTS = ("wide", "m4")
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})  # compared in lower case
+DATE_FORMATS = ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d")  # besides ISO 8601
+
+
+class TableError(Exception):
+    """A file that cannot be read as a table; the message names file, row and column."""
+
+
+class Table(NamedTuple):
+    """The series of one file.
+
+    Attributes:
+        layout: 'wide' or 'm4'.
+        names: one for each series.
+        series: float64 arrays [length of the series], NaN where a value is missing.
+        timestamps: datetime64[us] [rows] of a wide file with dates, strictly increasing; else None.
+    """
+
+    layout: str
+    names: list[str]
+    series: list[np.ndarray]
+    timestamps: np.ndarray | None
+
+
+def read_table(path: Path, layout: str | None = None) -> Table:
+    """Reads all series of a CSV file.
+
+    Args:
+        path: a UTF-8 file, with or without byte order mark.
+        layout: 'wide' or 'm4'. None: wide where the first cell below the header is a date or a
+            number, else m4.
+
+    Raises:
+        TableError: the file cannot be read or is not such a table.
+    """
+    rows = _rows(path)
+    _, header = next(rows, (0, []))
+    first = next(rows, None)
+    if first is None:
+        raise TableError(f"{path} has no data rows; a header and at least one row are needed")
+    if layout is None:
+        cell = first[1][0] if first[1] else ""
+        layout = "wide" if _parse_date(cell) or _is_number(cell) else "m4"
+    body = _chain(first, rows)
+    return _read_wide(path, header, body) if layout == "wide" else _read_m4(path, body)
+
+
+def _read_wide(path: Path, header: list[str], rows: Iterator[tuple[int, list[str]]]) -> Table:
+    cells: list[list[float]] = []
+    dates: list[datetime] = []
+    dated = None
+    for number, row in rows:
+        if len(row) != len(header):
+            raise TableError(
+                f"{path}, row {number}: {len(row)} cells where the header has {len(header)}"
+            )
+        if dated is None:
+            dated = not _is_number(row[0])
+            _check_names(path, header[dated:])
+        if dated:
+            dates.append(_next_date(path, number, row[0], dates))
+        cells.append(_numbers(path, number, header, row, int(dated)))
+    columns = np.array(cells).T
+    timestamps = np.array(dates, "datetime64[us]") if dated else None
+    return Table("wide", header[dated:], list(columns), timestamps)
+
+
+def _read_m4(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Table:
+    names, series = [], []
+    for number, row in rows:
+        columns = [str(i + 1) for i in range(len(row))]
+        if not row[0]:
+            raise TableError(f"{path}, row {number}: the first cell is empty; it names the series")
+        names.append(row[0])
+        series.append(np.array(_numbers(path, number, columns, row, 1)))
+    return Table("m4", names, series, None)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The non-empty rows of a file, each with the number of the line that it ends on."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+    except UnicodeDecodeError:
+        raise TableError(f"{path} is not UTF-8 text; a CSV file in UTF-8 is needed") from None
+    except csv.Error as error:
+        raise TableError(f"{path}, row {reader.line_num}: not CSV ({error})") from None
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _chain(first: tuple[int, list[str]], rest: Iterator) -> Iterator[tuple[int, list[str]]]:
+    yield first
+    yield from rest
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    if not names:
+        raise TableError(f"{path} has no column of values; a date column and one per series")
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise TableError(f"{path}, header: two columns are named {name!r}; names must differ")
+        seen.add(name)
+
+
+def _numbers(path: Path, number: int, header: list[str], row: list[str], start: int) -> list[float]:
+    """The cells of a row from `start` on as numbers; NaN where missing."""
+    try:
+        return [float(cell) if cell else math.nan for cell in row[start:]]
+    except ValueError:  # rare: look closer
+        return [_number(path, number, header[i], row[i]) for i in range(start, len(row))]
+
+
+def _number(path: Path, number: int, column: str, cell: str) -> float:
+    if cell.strip().lower() in MISSING:
+        return math.nan
+    if not _is_number(cell):
+        raise TableError(
+            f"{path}, row {number}, column {column!r}: {cell!r} is not a number "
+            "(missing values are empty cells or NA)"
+        )
+    return float(cell)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _next_date(path: Path, number: int, cell: str, dates: list[datetime]) -> datetime:
+    date = _parse_date(cell)
+    if date is None:
+        raise TableError(
+            f"{path}, row {number}: {cell!r} is not a date; ISO 8601 (2016-07-01 00:00:00) or "
+            "2016/7/1 0:00 is needed"
+        )
+    if dates and date <= dates[-1]:
+        raise TableError(
+            f"{path}, row {number}: {date} does not come after {dates[-1]} of the row before; "
+            "sort the rows by date and keep one for each date"
+        )
+    return date
+
+
+def _parse_date(cell: str) -> datetime | None:
+    cell = cell.strip()
+    try:
+        date = datetime.fromisoformat(cell)
+        return date.astimezone(UTC).replace(tzinfo=None) if date.tzinfo else date
+    except ValueError:
+        pass
+    for form in DATE_FORMATS:
+        try:
+            return datetime.strptime(cell, form)
+        except ValueError:
+            pass
+    return None

@@ -1,0 +1,1 @@
+"""UTP, the forecasting transformer, and BYOT, its auxiliary heads."""

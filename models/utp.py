@@ -1,0 +1,325 @@
+"""UTP: a transformer encoder that forecasts any univariate series from a context of past values.
+
+Shapes: B batch, L context, H horizon, T = L + H tokens (one more with the register token),
+E embed_dim, M mlp_hidden_dim, N heads, D = E / N, Q quantiles (1 in point mode).
+
+Parameter names and numerics are those of UTPExp, so that weights travel both ways.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class UTP(nn.Module):
+    """Forecasts the H values after a context, each as Q quantiles or as one point.
+
+    Initialisation (UTPExp's):
+
+    | parameter                                  | distribution                            |
+    |--------------------------------------------|-----------------------------------------|
+    | every Linear weight, `x_attn.in_proj_weight` | Xavier uniform (in_proj as one [3E, E]) |
+    | every bias, `reg_token`                    | zero                                    |
+    | LayerNorm                                  | weight one, bias zero                   |
+
+    Args:
+        embed_dim: E, width of a token.
+        num_heads: N, attention heads; divides E.
+        mlp_hidden_dim: M, hidden width of the feed-forward parts and of the heads.
+        num_layers: encoder layers.
+        use_rope_x: rotary position embedding on queries and keys (needs an even D).
+        rope_base: base of the rotary frequencies.
+        base_context_length: steps that make one unit of the position feature.
+        use_reg_token: put one learned token between context and query.
+        asinh_transform: model in asinh of the z-score; forecasts come back through sinh.
+        max_context_length: steps of history that `predict` looks back on.
+        max_query_length: steps that `predict` forecasts in one pass.
+        quantiles: levels in (0, 1), strictly increasing, 0.5 among them; None is point mode.
+
+    Raises:
+        ValueError: sizes that do not fit each other, or no median among the quantiles.
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        mlp_hidden_dim: int,
+        num_layers: int,
+        use_rope_x: bool = True,
+        rope_base: float = 10000.0,
+        base_context_length: int = 1024,
+        use_reg_token: bool = False,
+        asinh_transform: bool = False,
+        max_context_length: int = 1024,
+        max_query_length: int = 64,
+        quantiles: Sequence[float] | None = None,
+    ):
+        super().__init__()
+        if embed_dim % num_heads:
+            raise ValueError(f"embed_dim {embed_dim} is not divisible by num_heads {num_heads}")
+        if use_rope_x and embed_dim // num_heads % 2:
+            raise ValueError(f"use_rope_x needs an even head size, got {embed_dim // num_heads}")
+        if quantiles is not None and 0.5 not in quantiles:
+            raise ValueError(f"quantiles need 0.5, the median that is rolled; got {quantiles}")
+        self.embed_dim = embed_dim
+        self.mlp_hidden_dim = mlp_hidden_dim
+        self.base_context_length = base_context_length
+        self.asinh_transform = asinh_transform
+        self.max_context_length = max_context_length
+        self.max_query_length = max_query_length
+        self.quantiles = None if quantiles is None else tuple(quantiles)
+        self.num_outputs = 1 if quantiles is None else len(quantiles)
+        self.median = 0 if quantiles is None else self.quantiles.index(0.5)
+
+        self.ts_encoder = SeriesEncoder(embed_dim, mlp_hidden_dim)
+        self.reg_token = nn.Parameter(torch.zeros(1, 1, 1, embed_dim)) if use_reg_token else None
+        self.encoder_layers = nn.ModuleList(
+            EncoderLayer(embed_dim, num_heads, mlp_hidden_dim) for _ in range(num_layers)
+        )
+        self.predict_head = PredictHead(embed_dim, mlp_hidden_dim, self.num_outputs)
+
+        self.rope_base = float(rope_base) if use_rope_x else None
+        self.head_dim = embed_dim // num_heads
+        if use_rope_x:
+            longest = max_context_length + use_reg_token + max_query_length
+            table = rotary_table(longest, self.head_dim, self.rope_base)
+            self.register_buffer("rotary", table, persistent=False)
+
+    def forward(self, context: Tensor, horizon: int) -> Tensor:
+        """Forecasts from a context in z-score units.
+
+        Args:
+            context: [B, L], oldest first; NaN or infinite is missing.
+            horizon: H, steps to forecast.
+
+        Returns:
+            [B, H, Q] float32 in z-score units, in the order of `quantiles`.
+        """
+        tokens, _ = self.forward_intermediates(context, horizon, ())
+        return self.to_forecast(self.predict_head(tokens))
+
+    def forward_intermediates(
+        self, context: Tensor, horizon: int, layers: Iterable[int]
+    ) -> tuple[Tensor, dict[int, Tensor]]:
+        """Runs the encoder once and keeps the query tokens after the given layers.
+
+        Args:
+            context: [B, L] in z-score units; NaN or infinite is missing.
+            horizon: H, number of query tokens.
+            layers: indices into `encoder_layers`, 0 to num_layers - 1.
+
+        Returns:
+            The final query tokens [B, H, E] and `{layer: query tokens [B, H, E]}`.
+
+        Raises:
+            ValueError: a layer that the encoder does not have.
+        """
+        return self._encode(self.to_model_space(context), horizon, self.check_layers(layers))
+
+    def check_layers(self, layers: Iterable[int]) -> tuple[int, ...]:
+        """The layers in order of depth, each once; a ValueError where the encoder has no such."""
+        layers = tuple(sorted(set(layers)))
+        last = len(self.encoder_layers) - 1
+        for layer in layers:
+            if not 0 <= layer <= last:
+                raise ValueError(f"layer {layer} is not within 0 to {last}")
+        return layers
+
+    @torch.no_grad()
+    def predict(self, context: Tensor, horizon: int) -> Tensor:
+        """Forecasts raw values of any horizon, rolling on the median beyond max_query_length.
+
+        Each row is z-scored by its own finite values (statistics in float64; a constant row has
+        std 1, a row without finite values mean 0), so a row should hold what is to be looked
+        back on and not much more; the encoder reads its last max_context_length values.
+
+        Args:
+            context: [B, L] raw values, oldest first; NaN or infinite is missing.
+            horizon: H >= 1, steps to forecast.
+
+        Returns:
+            [B, H, Q] float32 in the units of `context`.
+
+        Raises:
+            ValueError: a context that is not [B, L >= 1], or a horizon below 1.
+        """
+        if context.ndim != 2 or context.size(1) < 1:
+            raise ValueError(f"context must be [B, L >= 1], got {list(context.shape)}")
+        if horizon < 1:
+            raise ValueError(f"horizon must be at least 1, got {horizon}")
+        mean, std = row_scale(context)  # [B, 1] float64
+        values = self.to_model_space(((context.double() - mean) / std).float())
+        chunks = []
+        while horizon > 0:
+            values = values[:, -self.max_context_length :]
+            step = min(horizon, self.max_query_length)
+            chunk = self.predict_head(self._encode(values, step, ())[0]).float()  # [B, h, Q]
+            values = torch.cat([values, chunk[..., self.median]], dim=1)
+            chunks.append(chunk)
+            horizon -= step
+        forecast = self.to_forecast(torch.cat(chunks, dim=1)).double()  # [B, H, Q]
+        return (forecast * std[..., None] + mean[..., None]).float()
+
+    def to_model_space(self, context: Tensor) -> Tensor:
+        """Maps z-scores to the units that the encoder works in."""
+        return context.asinh() if self.asinh_transform else context
+
+    def to_forecast(self, output: Tensor) -> Tensor:
+        """Maps a head's output back to z-scores, in float32 whatever autocast does."""
+        output = output.float()
+        return output.sinh() if self.asinh_transform else output
+
+    def _encode(
+        self, values: Tensor, horizon: int, layers: tuple[int, ...]
+    ) -> tuple[Tensor, dict[int, Tensor]]:
+        h = self.ts_encoder(self._features(values, horizon))  # [B, T, E]
+        if self.reg_token is not None:
+            token = self.reg_token[0].expand(len(h), 1, -1).to(h.dtype)
+            h = torch.cat([h[:, :-horizon], token, h[:, -horizon:]], dim=1)
+        rotary = self._rotary(h.size(1))
+        tapped = {}
+        last = len(self.encoder_layers) - 1
+        for i, layer in enumerate(self.encoder_layers):
+            # Only query tokens are read after the last layer: it computes no others.
+            h = layer(h, rotary, num_queries=horizon if i == last else None)
+            if i in layers:
+                tapped[i] = h[:, -horizon:]
+        return h[:, -horizon:], tapped
+
+    def _features(self, values: Tensor, horizon: int) -> Tensor:
+        """(value, position, mask) of every context and query token, [B, T, 3]."""
+        length = values.size(1)
+        observed = values.isfinite()  # [B, L]
+        values = F.pad(torch.where(observed, values, 0.0), (0, horizon))  # [B, T]
+        mask = F.pad(observed.to(values.dtype), (0, horizon))
+        position = torch.arange(-length, horizon, device=values.device, dtype=values.dtype)
+        position = (position / self.base_context_length).expand_as(values)
+        return torch.stack([values, position, mask], dim=-1)
+
+    def _rotary(self, length: int) -> Tensor | None:
+        if self.rope_base is None:
+            return None
+        if length <= self.rotary.size(1):
+            return self.rotary[:, :length]
+        return rotary_table(length, self.head_dim, self.rope_base, self.rotary.device)
+
+
+class SeriesEncoder(nn.Module):
+    """Embeds (value, position, mask) of one step: [..., 3] -> [..., E]."""
+
+    def __init__(self, embed_dim: int, mlp_hidden_dim: int):
+        super().__init__()
+        self.feature_proj_in = linear(3, mlp_hidden_dim)
+        self.output_layer = linear(mlp_hidden_dim, embed_dim)
+        self.pre_norm = nn.LayerNorm(embed_dim)
+        self.residual_layer = linear(embed_dim, embed_dim)
+
+    def forward(self, features: Tensor) -> Tensor:
+        e = self.output_layer(F.gelu(self.feature_proj_in(features)))
+        return e + self.residual_layer(self.pre_norm(e))
+
+
+class EncoderLayer(nn.Module):
+    """Post-norm transformer layer: attention, then a feed-forward part."""
+
+    def __init__(self, embed_dim: int, num_heads: int, mlp_hidden_dim: int):
+        super().__init__()
+        self.x_attn = SelfAttention(embed_dim, num_heads)
+        self.linear1 = linear(embed_dim, mlp_hidden_dim)
+        self.linear2 = linear(mlp_hidden_dim, embed_dim)
+        self.norm1 = nn.LayerNorm(embed_dim)
+        self.norm2 = nn.LayerNorm(embed_dim)
+
+    def forward(self, h: Tensor, rotary: Tensor | None, num_queries: int | None = None) -> Tensor:
+        """[B, T, E] -> [B, T, E], or only the last num_queries tokens of it."""
+        attended = self.x_attn(h, rotary, num_queries)
+        if num_queries is not None:
+            h = h[:, -num_queries:]
+        h = self.norm1(h + attended)
+        return self.norm2(h + self.linear2(F.gelu(self.linear1(h))))
+
+
+class SelfAttention(nn.Module):
+    """Full multi-head self-attention with rotary embedding; no mask, no dropout."""
+
+    def __init__(self, embed_dim: int, num_heads: int):
+        super().__init__()
+        self.num_heads = num_heads
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dim, embed_dim))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * embed_dim))
+        self.out_proj = linear(embed_dim, embed_dim)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+
+    def forward(self, h: Tensor, rotary: Tensor | None, num_queries: int | None = None) -> Tensor:
+        if num_queries is None:
+            q, k, v = self._heads(F.linear(h, self.in_proj_weight, self.in_proj_bias), 3)
+        else:  # queries for the last tokens, keys and values for all
+            e = h.size(-1)
+            queries = h[:, -num_queries:]
+            (q,) = self._heads(F.linear(queries, self.in_proj_weight[:e], self.in_proj_bias[:e]), 1)
+            k, v = self._heads(F.linear(h, self.in_proj_weight[e:], self.in_proj_bias[e:]), 2)
+        if rotary is not None:
+            q = rotate(q, rotary[:, -q.size(2) :])
+            k = rotate(k, rotary)
+        out = F.scaled_dot_product_attention(q, k, v)  # [B, N, T, D]
+        return self.out_proj(out.transpose(1, 2).flatten(2))  # [B, T, E]
+
+    def _heads(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """[B, T, parts * E] -> parts tensors [B, N, T, D]."""
+        split = projected.unflatten(-1, (parts, self.num_heads, -1))  # [B, T, parts, N, D]
+        return split.permute(2, 0, 3, 1, 4).unbind(0)
+
+
+class PredictHead(nn.Module):
+    """Reads a forecast off query tokens: [B, H, E] -> [B, H, Q], in the encoder's units."""
+
+    def __init__(self, embed_dim: int, mlp_hidden_dim: int, num_outputs: int):
+        super().__init__()
+        self.linear1 = linear(embed_dim, mlp_hidden_dim)
+        self.linear2 = linear(mlp_hidden_dim, num_outputs)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.linear2(F.gelu(self.linear1(tokens)))
+
+
+def linear(inputs: int, outputs: int) -> nn.Linear:
+    """A Linear layer with this model's initialisation."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def rotary_table(
+    length: int, head_dim: int, base: float, device: torch.device | None = None
+) -> Tensor:
+    """Cosines and sines of rotary embedding (Su et al., 2021), [2, length, D / 2] float32."""
+    exponents = torch.arange(0, head_dim, 2, dtype=torch.float32, device=device) / head_dim
+    angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device), base**-exponents)
+    return torch.stack([angles.cos(), angles.sin()])
+
+
+def rotate(x: Tensor, rotary: Tensor) -> Tensor:
+    """Turns each (even, odd) pair of channels of x [B, N, T, D] by its position's angle."""
+    cos, sin = rotary.to(x.dtype)  # [T, D / 2]
+    even, odd = x[..., 0::2], x[..., 1::2]
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
+
+
+def row_scale(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and population std of each row's finite values, [B, 1] float64.
+
+    A row is constant where std <= 1e-6 max(1, |mean|); its std is 1. Without a finite value the
+    mean is 0 and the std 1.
+    """
+    rows = rows.double()
+    finite = rows.isfinite()
+    count = finite.sum(dim=1, keepdim=True).clamp(min=1)
+    mean = torch.where(finite, rows, 0.0).sum(dim=1, keepdim=True) / count
+    centered = torch.where(finite, rows - mean, 0.0)
+    std = (centered.square().sum(dim=1, keepdim=True) / count).sqrt()
+    constant = std <= 1e-6 * mean.abs().clamp(min=1.0)
+    return mean, torch.where(constant, 1.0, std)

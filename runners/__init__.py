@@ -1,0 +1,1 @@
+"""Training, and what goes with it: meters, checkpoints, processes."""

@@ -1,0 +1,206 @@
+"""Checkpoints: saved, found, loaded, and read from UTPExp.
+
+A checkpoint is a dict of tensors and plain values that `torch.load(weights_only=True)` opens:
+`format_version, iteration, model_state_dict, optim_state_dict, best_metrics, config`, and what
+exact resumption needs.
+"""
+
+import hashlib
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.byot import BYOTWrapper
+from models.utp import UTP
+
+FORMAT_VERSION = 1
+LATEST, PREVIOUS, BEST = "latest.pt", "previous.pt", "best.pt"
+# What fixes the course of a training; the global batch size comes on top.
+TRAJECTORY_KEYS = (
+    "ENV.SEED",
+    "MODEL",
+    "TRAIN.OPTIM",
+    "TRAIN.LR_SCHEDULER.TYPE",
+    "TRAIN.CLIP_GRAD_PARAM",
+    "DATASET.NAME",
+    "DATASET.PARAM.context_length",
+    "DATASET.PARAM.target_length",
+)
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used, or a folder that holds one and must not."""
+
+
+def to_plain(value: Any) -> Any:
+    """A configuration as dicts, lists and plain values; classes become their names."""
+    if isinstance(value, dict):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    return value.__name__ if isinstance(value, type) else value
+
+
+def trajectory(config: dict, world_size: int) -> dict[str, Any]:
+    """What fixes the course of a training, `{dotted key: value}`, from a plain configuration."""
+    flat = {}
+
+    def flatten(key: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for name, item in value.items():
+                flatten(f"{key}.{name}", item)
+        else:
+            flat[key] = value
+
+    for key in TRAJECTORY_KEYS:
+        value = config
+        for name in key.split("."):
+            value = value[name]
+        flatten(key, value)
+    train = config["TRAIN"]
+    per_process = train["DATA"]["BATCH_SIZE"] * train["GRAD_ACCUMULATION_STEPS"]
+    return flat | {"global batch size": per_process * world_size}
+
+
+def trajectory_hash(config: dict, world_size: int) -> str:
+    """Eight hexadecimal digits over `trajectory`."""
+    text = json.dumps(trajectory(config, world_size), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def save_checkpoint(folder: Path, name: str, checkpoint: dict) -> None:
+    """Writes a checkpoint aside, syncs it and renames it, so that a whole one is always there.
+
+    The latest one before it stays as previous.pt.
+    """
+    path, aside = folder / name, folder / f".{name}.tmp"
+    with open(aside, "wb") as file:
+        torch.save(checkpoint, file)
+        file.flush()
+        os.fsync(file.fileno())
+    if name == LATEST and path.exists():
+        path.replace(folder / PREVIOUS)
+    aside.replace(path)
+
+
+def find_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint of a run's folder, or None."""
+    for name in (LATEST, PREVIOUS):
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+def load_checkpoint(path: str | Path) -> dict:
+    """Loads a checkpoint of this project or of UTPExp onto the CPU; it runs no code.
+
+    Returns:
+        The dict that was saved; its `model_state_dict` has this project's key names.
+
+    Raises:
+        CheckpointError: no such file, or not a checkpoint.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(f"{path} is not a whole checkpoint of tensors: {reason}") from None
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model_state_dict"), dict):
+        raise CheckpointError(f"{path} is not a checkpoint: it holds no model_state_dict")
+    version = checkpoint.get("format_version", FORMAT_VERSION)
+    if version != FORMAT_VERSION:
+        raise CheckpointError(f"{path} has format {version}; this version reads {FORMAT_VERSION}")
+    return checkpoint | {"model_state_dict": convert_names(checkpoint["model_state_dict"])}
+
+
+def convert_names(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Key names of this project for a state dict of UTPExp (its own come out unchanged).
+
+    UTPExp keeps the heads under `utp.aux_heads.`; DDP and torch.compile leave prefixes.
+    """
+
+    def convert(key: str) -> str:
+        key = key.removeprefix("module.").removeprefix("_orig_mod.")
+        return key.removeprefix("utp.") if key.startswith("utp.aux_heads.") else key
+
+    return {convert(key): tensor for key, tensor in state_dict.items()}
+
+
+def build_model(param: dict, arch: type[UTP] = UTP) -> BYOTWrapper:
+    """The model of a configuration's MODEL.PARAM, freshly initialised."""
+    utp = arch(**{key: value for key, value in param.items() if key != "BYOT"})
+    byot = param.get("BYOT", {})
+    return BYOTWrapper(utp, byot["AUX_HEAD_LAYERS"] if byot.get("ENABLED") else ())
+
+
+def load_model(path: str | Path, param: dict | None = None) -> BYOTWrapper:
+    """Rebuilds the model of a checkpoint, on the CPU, in evaluation mode.
+
+    Args:
+        path: a checkpoint of this project or of UTPExp.
+        param: a MODEL.PARAM, for UTPExp's files, which hold no configuration.
+
+    Raises:
+        CheckpointError: not a checkpoint, no configuration, or weights that do not fit it.
+    """
+    checkpoint = load_checkpoint(path)
+    if param is None:
+        if "config" not in checkpoint:
+            raise CheckpointError(
+                f"{path} holds no configuration, as UTPExp's files do not; say which model it is "
+                "(--param CONFIG, or load_model's param)"
+            )
+        param = checkpoint["config"]["MODEL"]["PARAM"]
+    model = build_model(param)
+    new, left_out = load_weights(model, checkpoint["model_state_dict"], path)
+    if new or left_out:
+        raise CheckpointError(
+            f"{path} has other heads than its configuration: missing {new}, unexpected {left_out}"
+        )
+    return model.eval()
+
+
+def load_weights(
+    model: BYOTWrapper, state_dict: dict[str, Tensor], path: str | Path
+) -> tuple[list[int], list[int]]:
+    """Loads the backbone strictly, and the auxiliary heads that both sides have.
+
+    Args:
+        model: takes the weights.
+        state_dict: with this project's key names.
+        path: where it comes from, for the error.
+
+    Returns:
+        The layers whose heads stay new, and the layers whose weights were left out.
+
+    Raises:
+        CheckpointError: a tensor is missing, unexpected, or of another shape.
+    """
+    given = dict(state_dict)
+    if model.utp.reg_token is None:
+        given.pop("utp.reg_token", None)  # UTPExp's files hold it even where it is unused
+    own = model.state_dict()
+    heads = {int(key.split(".")[1]) for key in given if key.startswith("aux_heads.")}
+    new = sorted(set(model.aux_head_layers) - heads)
+    left_out = sorted(heads - set(model.aux_head_layers))
+    for layers, weights in ((left_out, given), (new, own)):
+        for layer in layers:
+            for key in [k for k in weights if k.startswith(f"aux_heads.{layer}.")]:
+                del weights[key]
+    for key in sorted(own.keys() | given.keys()):
+        if key not in given:
+            raise CheckpointError(f"{path} lacks {key}, which this model needs")
+        if key not in own:
+            raise CheckpointError(f"{path} holds {key}, which this model does not have")
+        if own[key].shape != given[key].shape:
+            found, needed = list(given[key].shape), list(own[key].shape)
+            raise CheckpointError(f"{path}: {key} has shape {found}; this model needs {needed}")
+    model.load_state_dict(given, strict=not new)
+    return new, left_out

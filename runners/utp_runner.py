@@ -1,0 +1,354 @@
+"""Trains UTP with BYOT: one loop, from the corpus to the meters.
+
+Shapes: B batch of one process, L context, H horizon, Q quantiles.
+"""
+
+import json
+import logging
+import time
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+
+import torch
+from easydict import EasyDict
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from data.corpus import Corpus, CorpusError
+from data.synthetic import ensure_synthetic
+from data.windows import Batch, Windows, batch_ranges
+from losses.byot import byot_losses, huber_loss
+from models.byot import Forecasts
+from runners import checkpoint, distributed
+from runners.checkpoint import BEST, LATEST, CheckpointError
+from runners.distributed import sum_over_ranks
+from runners.meters import Meters, loss_names, loss_values
+from runners.optimization import StepGuard, cosine_warmup
+from runners.run_log import RunLog
+
+DATASETS = Path("datasets")
+TIMED_STEPS = 5  # after which the length of the run is estimated
+
+
+class TrainingError(Exception):
+    """Training cannot go on; the message says where it stopped and why."""
+
+
+class UTPRunner:
+    """Trains the model of a resolved configuration.
+
+    Building one checks and reads everything that training needs, and writes nothing but a missing
+    synthetic corpus.
+
+    Args:
+        config: as `config.loading.resolve` returns it.
+        resume: go on from the checkpoint in the run's folder.
+        init_from: a checkpoint whose weights to start from.
+
+    Raises:
+        CorpusError: the corpus is missing or damaged.
+        CheckpointError: the run's folder holds a checkpoint and `resume` is not given, or a
+            checkpoint is unusable.
+    """
+
+    def __init__(self, config: EasyDict, resume: bool = False, init_from: str | Path | None = None):
+        self.config = config
+        self.run_dir = Path(config.TRAIN.CKPT_SAVE_DIR)
+        found = checkpoint.find_checkpoint(self.run_dir)
+        if found and not resume:
+            raise CheckpointError(
+                f"{self.run_dir} holds a checkpoint already; go on from it with --resume, or "
+                "choose another folder with --run-dir"
+            )
+        self.process = distributed.start(config.GPU_NUM)
+        self.device = self.process.device
+        self.train_windows, self.valid_windows = self._open_corpus()
+
+        train = config.TRAIN
+        per_process = train.DATA.BATCH_SIZE * train.GRAD_ACCUMULATION_STEPS
+        self.global_batch = per_process * self.process.world_size
+        torch.manual_seed(config.ENV.SEED)
+        self.wrapper = checkpoint.build_model(config.MODEL.PARAM, config.MODEL.ARCH).to(self.device)
+        self.notes = []  # for the log, which does not exist yet
+        if init_from and not (found and resume):
+            self._init_weights(init_from)
+        quantiles = self.wrapper.utp.quantiles
+        self.quantiles = None if quantiles is None else torch.tensor(quantiles, device=self.device)
+        byot = config.MODEL.PARAM.BYOT
+        # Off is the baseline: the plain loss, whatever the weights say.
+        self.weights = byot.LOSS_WEIGHTS if byot.ENABLED else {"loss_gt": 1.0, "loss_soft": 0.0}
+        self.bfloat16 = config.MODEL.DTYPE == "bfloat16" and self._has_bfloat16()
+
+        self.optimizer = torch.optim.AdamW(self.wrapper.parameters(), **train.OPTIM.PARAM)
+        self.guard = StepGuard(train.MAX_SKIPPED_STEPS, self.device)
+        names = loss_names(self.wrapper.aux_head_layers)
+        self.meters = Meters([*names, "grad_norm"], self.device)
+        self.iteration = 0
+        self.best_metrics = {}
+        if resume:
+            self._resume(found)
+        if train.COMPILE_MODEL:
+            self.wrapper.compile()  # in place: no prefix in the checkpoint's keys
+        self.model = self.wrapper
+        if self.process.world_size > 1:
+            self.model = DistributedDataParallel(self.wrapper)
+
+    def train(self) -> dict[str, float]:
+        """Trains until NUM_ITERATIONS and returns the last validation's meters.
+
+        Raises:
+            TrainingError: MAX_SKIPPED_STEPS steps in a row had non-finite numbers.
+        """
+        distributed.barrier()  # no process writes before all have looked at the run's folder
+        self.log = RunLog(
+            self.run_dir, self.iteration, self.config.TRAIN.NUM_ITERATIONS, self.process.is_main
+        )
+        try:
+            self._begin()
+            validation = self._loop()
+            self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
+        finally:
+            self.log.close()
+        return validation
+
+    def _loop(self) -> dict[str, float]:
+        train, num_iterations = self.config.TRAIN, self.config.TRAIN.NUM_ITERATIONS
+        horizon = self.config.DATASET.PARAM.target_length
+        world_size = self.process.world_size
+        schedule = train.LR_SCHEDULER.PARAM
+        max_norm = train.CLIP_GRAD_PARAM.max_norm or torch.inf
+        parameters = list(self.wrapper.parameters())
+        batches = iter(self._loader())
+        validation = {}
+        self.model.train()
+        started = logged = time.perf_counter()
+        first, last_logged = self.iteration, self.iteration
+
+        while self.iteration < num_iterations:
+            # The micro-batches of one step, and N, its valid label steps on all processes.
+            micro_batches = [
+                Batch(*(part.to(self.device, non_blocking=True) for part in batch))
+                for batch in islice(batches, train.GRAD_ACCUMULATION_STEPS)
+            ]
+            own_valid = sum(batch.mask.sum() for batch in micro_batches)
+            num_valid = sum_over_ranks(own_valid.clone())
+
+            # Forward and backward: losses are shares of the step's mean, they and gradients add up.
+            shares = 0.0
+            for i, batch in enumerate(micro_batches):
+                syncs = i == len(micro_batches) - 1 or world_size == 1
+                with nullcontext() if syncs else self.model.no_sync():
+                    forecasts = self._forward(self.model, batch.context, horizon)
+                    total, values = self._losses(forecasts, batch, num_valid)
+                    (total * world_size).backward()  # DDP averages over processes
+                shares = shares + values
+
+            # Step, unless a number is not finite.
+            grad_norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+            lr = train.OPTIM.PARAM.lr * cosine_warmup(
+                self.iteration, schedule.num_warmup_steps, schedule.num_training_steps
+            )
+            for group in self.optimizer.param_groups:
+                group["lr"] = lr
+            skipped = self.guard.check(shares[0], grad_norm)
+            self.optimizer.found_inf = skipped
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
+            sums = torch.cat([shares * num_valid, (grad_norm * own_valid).double().view(1)])
+            self.meters.add(
+                torch.where(skipped > 0, 0.0, sums), torch.where(skipped > 0, 0.0, own_valid)
+            )
+            self.iteration += 1
+            self.log.progress.update()
+
+            # Log: the only reads from the device.
+            if self.iteration - first == TIMED_STEPS:
+                grad_norm.item()  # what has been asked of the device is done
+                seconds = (time.perf_counter() - started) / TIMED_STEPS
+                self.log.warn_if_long(seconds, num_iterations - self.iteration)
+            if self._is_due(train.LOG_INTERVAL):
+                averages = self.meters.averages()
+                self._stop_if_skipping()
+                steps, now = self.iteration - last_logged, time.perf_counter()
+                rate = steps * self.global_batch / (now - logged)
+                self.log.training(averages | {"lr": lr, "samples_per_second": rate}, self.iteration)
+                last_logged, logged = self.iteration, now
+
+            # Validate and save; the time it takes is not the training's.
+            paused = time.perf_counter()
+            if self._is_due(self.config.VAL.INTERVAL):
+                validation = self.validate()
+                is_best = self._save_if_best(validation)
+                self.log.validation(validation, self.iteration, is_best)
+            if self._is_due(train.CKPT_SAVE_STRATEGY):
+                self._save(LATEST)
+            logged += time.perf_counter() - paused
+        return validation or self.validate()  # a finished run, resumed, trains no step
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """The validation losses of all heads, averaged over the same windows at every call."""
+        param = self.config.DATASET.PARAM
+        meters = Meters(loss_names(self.wrapper.aux_head_layers), self.device)
+        size, count = self.config.VAL.DATA.BATCH_SIZE, param.num_valid_samples
+        self.wrapper.eval()
+        for samples in batch_ranges(0, size, self.process.rank, self.process.world_size):
+            if samples.start >= count:
+                break
+            windows = self.valid_windows.__getitems__(
+                range(samples.start, min(samples.stop, count))
+            )
+            batch = Batch(*(part.to(self.device) for part in windows))
+            forecasts = self._forward(self.wrapper, batch.context, param.target_length)
+            num_valid = batch.mask.sum()
+            _, values = self._losses(forecasts, batch, num_valid)
+            meters.add(values * num_valid, num_valid)
+        self.wrapper.train()
+        return meters.averages()
+
+    def _forward(self, model: torch.nn.Module, context: Tensor, horizon: int) -> Forecasts:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            return model(context, horizon)
+
+    def _losses(
+        self, forecasts: Forecasts, batch: Batch, num_valid: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """L_total, and all loss meters as [meters]; both are shares of a mean over num_valid."""
+        losses = byot_losses(forecasts, batch.labels, batch.mask, self.quantiles, num_valid)
+        total = losses.total(**self.weights)
+        with torch.no_grad():
+            median = forecasts.teacher[..., self.wrapper.utp.median]
+            huber = huber_loss(median, batch.labels, batch.mask, num_valid=num_valid)
+        return total, loss_values(total, losses, huber)
+
+    def _is_due(self, interval: int) -> bool:
+        return self.iteration % interval == 0 or self.iteration == self.config.TRAIN.NUM_ITERATIONS
+
+    def _open_corpus(self) -> tuple[Windows, Windows]:
+        name, param = self.config.DATASET.NAME, self.config.DATASET.PARAM
+        root = DATASETS / name
+        if name == "synthetic":
+            if self.process.is_main:
+                ensure_synthetic(root)
+            distributed.barrier()
+        if not root.is_dir():
+            raise CorpusError(
+                f"DATASET.NAME {name!r}: there is no corpus at {root}; make it with: "
+                f"python -m data.prepare FILE.csv ... --out {root}"
+            )
+        lengths = param.context_length, param.target_length
+        # The validation windows are the same whatever the seed, so that runs can be compared.
+        return (
+            Windows(Corpus(root, "train"), *lengths, seed=self.config.ENV.SEED),
+            Windows(Corpus(root, "valid"), *lengths, seed=0),
+        )
+
+    def _loader(self) -> DataLoader:
+        """This process's micro-batches, from the first that has not been trained on."""
+        data, accumulation = self.config.TRAIN.DATA, self.config.TRAIN.GRAD_ACCUMULATION_STEPS
+        first = self.iteration * accumulation
+        rank, world_size = self.process.rank, self.process.world_size
+        return DataLoader(
+            self.train_windows,
+            batch_sampler=batch_ranges(first, data.BATCH_SIZE, rank, world_size),
+            num_workers=data.NUM_WORKERS,
+            pin_memory=data.PIN_MEMORY and self.device.type == "cuda",
+            collate_fn=_as_is,  # __getitems__ returns whole batches
+        )
+
+    def _has_bfloat16(self) -> bool:
+        """Whether the device multiplies bfloat16 matrices faster than float32 ones."""
+        if self.device.type == "cuda":
+            return True
+        has = torch.cpu.get_capabilities()
+        if has.get("amx_bf16") or has.get("avx512_bf16"):
+            return True
+        self.notes.append("MODEL.DTYPE: this CPU has no AMX or AVX512-BF16; training in float32")
+        return False
+
+    def _init_weights(self, path: str | Path) -> None:
+        state_dict = checkpoint.load_checkpoint(path)["model_state_dict"]
+        new, left_out = checkpoint.load_weights(self.wrapper, state_dict, path)
+        self.notes.append(
+            f"initial weights from {path}; new heads on layers {new}, heads left out {left_out}"
+        )
+
+    def _resume(self, path: Path | None) -> None:
+        if path is None:
+            self.notes.append(f"{self.run_dir} holds no checkpoint; starting from the beginning")
+            return
+        state = checkpoint.load_checkpoint(path)
+        plain = checkpoint.to_plain(self.config)
+        then = checkpoint.trajectory(state["config"], state["world_size"])
+        now = checkpoint.trajectory(plain, self.process.world_size)
+        if then != now:
+            keys = sorted(k for k in then.keys() | now.keys() if then.get(k) != now.get(k))
+            changes = ", ".join(f"{k} {then.get(k)!r} -> {now.get(k)!r}" for k in keys)
+            raise CheckpointError(f"{path} is of another training: {changes}")
+        self.wrapper.load_state_dict(state["model_state_dict"])
+        self.optimizer.load_state_dict(state["optim_state_dict"])
+        self.guard.load_state_dict(state["guard"])
+        if self.process.is_main:
+            self.meters.load_state(state["meters"])
+        self.iteration, self.best_metrics = state["iteration"], state["best_metrics"]
+        self.notes.append(f"resumed from {path} at iteration {self.iteration}")
+
+    def _save(self, name: str) -> None:
+        state = {
+            "format_version": checkpoint.FORMAT_VERSION,
+            "iteration": self.iteration,
+            "model_state_dict": self.wrapper.state_dict(),
+            "optim_state_dict": self.optimizer.state_dict(),
+            "best_metrics": self.best_metrics,
+            "config": checkpoint.to_plain(self.config),
+            "world_size": self.process.world_size,
+            "guard": self.guard.state_dict(),
+            "meters": self.meters.state(),
+        }
+        self.log.flush()  # curves reach as far as the checkpoint
+        if self.process.is_main:
+            checkpoint.save_checkpoint(self.run_dir, name, state)
+
+    def _save_if_best(self, values: dict[str, float]) -> bool:
+        """Keeps best.pt: the lowest loss of the teacher, since inference uses the teacher."""
+        if not values["loss_gt_teacher"] < self.best_metrics.get("val/loss_gt_teacher", torch.inf):
+            return False
+        self.best_metrics = {f"val/{name}": value for name, value in values.items()}
+        self.best_metrics["iteration"] = self.iteration
+        self._save(BEST)
+        return True
+
+    def _begin(self) -> None:
+        """Writes the configuration beside the results, and says what is trained."""
+        if self.process.is_main:
+            plain = checkpoint.to_plain(self.config)
+            (self.run_dir / "config.json").write_text(json.dumps(plain, indent=2) + "\n")
+        parameters = sum(p.numel() for p in self.wrapper.parameters())
+        self.log.say(
+            f"{self.config.MODEL.NAME}: {parameters:,} parameters, students on layers "
+            f"{list(self.wrapper.aux_head_layers)}; {self.process.world_size} process(es) on "
+            f"{self.device.type}, {'bfloat16' if self.bfloat16 else 'float32'}, "
+            f"{self.global_batch} windows a step; run folder {self.run_dir}"
+        )
+        for note in self.notes:
+            self.log.say(note)
+
+    def _stop_if_skipping(self) -> None:
+        run, total = int(self.guard.run), int(self.guard.total)
+        if run >= self.guard.limit:
+            first = self.iteration - run
+            samples = first * self.global_batch, (first + self.guard.limit) * self.global_batch - 1
+            raise TrainingError(
+                f"{self.guard.limit} steps in a row had a non-finite loss or gradient, from "
+                f"iteration {first + 1} on (samples {samples[0]} to {samples[1]} of seed "
+                f"{self.config.ENV.SEED}); weights are those of iteration {first}"
+            )
+        if total:
+            line = f"iteration {self.iteration}: {total} non-finite steps skipped until now"
+            self.log.say(line, logging.WARNING)
+
+
+def _as_is(batch: Batch) -> Batch:
+    return batch

@@ -1,0 +1,52 @@
+"""Command: pretrains a UTP with BYOT self-distillation. See README.md.
+
+python train.py -c config/utp_tiny.py
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from config.loading import load_config
+from config.schema import ConfigError
+from data.corpus import CorpusError
+from runners import distributed
+from runners.checkpoint import CheckpointError
+from runners.utp_runner import TrainingError
+
+
+def main(argv: list[str]) -> int:
+    """Runs the command and returns its exit status."""
+    args = parse_args(argv)
+    try:
+        config = load_config(args.config, args.overrides)
+        if args.run_dir:
+            config.TRAIN.CKPT_SAVE_DIR = args.run_dir
+        if config.GPU_NUM > 1 and "WORLD_SIZE" not in os.environ:
+            return distributed.launch(__file__, argv, config.GPU_NUM)
+        config.RUNNER(config, args.resume, args.init_from).train()
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except (CorpusError, CheckpointError, TrainingError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    distributed.stop()
+    return 0
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python train.py", description=__doc__.split("\n")[0])
+    base = Path(__file__).parent / "config" / "utp_base.py"
+    parser.add_argument("-c", "--config", default=base, help="configuration (config/utp_base.py)")
+    parser.add_argument("--run-dir", help="folder of the run (default: named by the configuration)")
+    parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
+    parser.add_argument("--init-from", metavar="CHECKPOINT", help="start from these weights")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted below CFG")
+    return parser.parse_intermixed_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
