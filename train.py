@@ -30,7 +30,9 @@ def main(argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (CorpusError, CheckpointError, TrainingError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        # A loader worker's error comes with its traceback; the last line is what was raised.
+        line = str(error).rstrip().rpartition("\n")[2].removeprefix("data.corpus.CorpusError: ")
+        print(f"error: {line}", file=sys.stderr)
         return 1
     distributed.stop()
     return 0

@@ -259,12 +259,16 @@ def check_together(config: dict) -> None:
 
 def nearest(key: str) -> str:
     """The known key or section that a mistyped one most likely means."""
+
+    def leaf(name: str) -> str:
+        return name.rpartition(".")[2].lower()
+
     known = [*SCHEMA, *SECTIONS - {""}]
-    leaf = key.rpartition(".")[2]
-    leaves = {name.rpartition(".")[2].lower(): name for name in known}
-    close = difflib.get_close_matches(key, known, 1, 0.8)
-    close += [leaves[m] for m in difflib.get_close_matches(leaf.lower(), leaves, 1, 0.6)]
-    return (close or difflib.get_close_matches(key, known, 1, 0.0))[0]
+    if close := difflib.get_close_matches(key, known, 1, 0.8):
+        return close[0]
+    leaves = difflib.get_close_matches(leaf(key), {leaf(name) for name in known}, 1, 0.6)
+    alike = [name for name in known if leaf(name) in leaves] or known
+    return difflib.get_close_matches(key, alike, 1, 0.0)[0]
 
 
 def _check_known(section: Any, prefix: str) -> None:

@@ -18,6 +18,7 @@ from data.corpus import Corpus, CorpusError
 MIN_CONTEXT, MIN_TARGET = 48, 16  # positions inside the series that a window must have
 MAX_ABS_Z = 4.0
 MAX_ATTEMPTS = 100
+VALIDATION_SEED = 0  # of every run, so that runs of different seeds can be compared
 
 
 class Batch(NamedTuple):

@@ -73,6 +73,26 @@ def trajectory_hash(config: dict, world_size: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+def check_same_training(state: dict, config: dict, world_size: int, path: Path) -> None:
+    """Refuses a checkpoint of another model, data, seed, optimizer or global batch.
+
+    Args:
+        state: the checkpoint.
+        config: plain, of the run that wants to go on.
+        world_size: processes of that run.
+        path: where the checkpoint comes from, for the error.
+
+    Raises:
+        CheckpointError: with every differing key, then and now.
+    """
+    then = trajectory(state["config"], state["world_size"])
+    now = trajectory(config, world_size)
+    keys = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
+    if keys:
+        changes = ", ".join(f"{key} {then.get(key)!r} -> {now.get(key)!r}" for key in keys)
+        raise CheckpointError(f"{path} is of another training: {changes}")
+
+
 def save_checkpoint(folder: Path, name: str, checkpoint: dict) -> None:
     """Writes a checkpoint aside, syncs it and renames it, so that a whole one is always there.
 

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from data.corpus import Corpus, CorpusError
 from data.synthetic import ensure_synthetic
-from data.windows import Batch, Windows, batch_ranges
+from data.windows import VALIDATION_SEED, Batch, Windows, batch_ranges
 from losses.byot import byot_losses, huber_loss
 from models.byot import Forecasts
 from runners import checkpoint, distributed
@@ -239,10 +239,9 @@ class UTPRunner:
                 f"python -m data.prepare FILE.csv ... --out {root}"
             )
         lengths = param.context_length, param.target_length
-        # The validation windows are the same whatever the seed, so that runs can be compared.
         return (
-            Windows(Corpus(root, "train"), *lengths, seed=self.config.ENV.SEED),
-            Windows(Corpus(root, "valid"), *lengths, seed=0),
+            Windows(Corpus(root, "train"), *lengths, self.config.ENV.SEED),
+            Windows(Corpus(root, "valid"), *lengths, VALIDATION_SEED),
         )
 
     def _loader(self) -> DataLoader:
@@ -281,12 +280,7 @@ class UTPRunner:
             return
         state = checkpoint.load_checkpoint(path)
         plain = checkpoint.to_plain(self.config)
-        then = checkpoint.trajectory(state["config"], state["world_size"])
-        now = checkpoint.trajectory(plain, self.process.world_size)
-        if then != now:
-            keys = sorted(k for k in then.keys() | now.keys() if then.get(k) != now.get(k))
-            changes = ", ".join(f"{k} {then.get(k)!r} -> {now.get(k)!r}" for k in keys)
-            raise CheckpointError(f"{path} is of another training: {changes}")
+        checkpoint.check_same_training(state, plain, self.process.world_size, path)
         self.wrapper.load_state_dict(state["model_state_dict"])
         self.optimizer.load_state_dict(state["optim_state_dict"])
         self.guard.load_state_dict(state["guard"])

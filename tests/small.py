@@ -1,0 +1,66 @@
+"""A run small enough for a test: its overrides, its corpus, and its event files."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from config.loading import load_config
+from data.synthetic import build_synthetic
+from runners.utp_runner import UTPRunner
+
+ROOT = Path(__file__).parents[1]
+TINY = ROOT / "config" / "utp_tiny.py"
+OVERRIDES = [
+    "MODEL.PARAM.embed_dim=16",
+    "MODEL.PARAM.mlp_hidden_dim=24",
+    "MODEL.PARAM.num_layers=3",
+    "MODEL.PARAM.quantiles=[0.1, 0.5, 0.8]",
+    "MODEL.PARAM.BYOT.AUX_HEAD_LAYERS=[0, 1]",
+    "TRAIN.NUM_ITERATIONS=6",
+    "TRAIN.LR_SCHEDULER.PARAM.num_training_steps=6",
+    "TRAIN.LOG_INTERVAL=1",
+    "TRAIN.DATA.BATCH_SIZE=8",
+    "VAL.INTERVAL=3",
+    "DATASET.PARAM.context_length=64",
+    "DATASET.PARAM.target_length=16",
+    "DATASET.PARAM.num_valid_samples=24",
+]
+
+
+def make_corpus(folder: Path) -> None:
+    """The default corpus under folder/datasets, in small."""
+    build_synthetic(folder / "datasets" / "synthetic", {"train": 40, "valid": 10}, 160, seed=0)
+
+
+def small_config(run_dir: str | Path, *overrides: str):
+    """utp_tiny with OVERRIDES and more of them."""
+    return load_config(TINY, [*OVERRIDES, f"TRAIN.CKPT_SAVE_DIR={run_dir}", *overrides])
+
+
+def run(run_dir: str | Path, *overrides: str, **arguments) -> UTPRunner:
+    """Trains to the end and returns the runner."""
+    runner = UTPRunner(small_config(run_dir, *overrides), **arguments)
+    runner.train()
+    return runner
+
+
+def torchrun(cwd: Path, run_dir: str, *overrides: str, processes: int = 2) -> None:
+    """Trains with several processes on the CPU."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += [f"--nproc-per-node={processes}", str(ROOT / "train.py"), "-c", str(TINY)]
+    command += ["--run-dir", run_dir, *OVERRIDES, *overrides]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def scalars(run_dir: str | Path) -> dict[str, dict[int, float]]:
+    """`{tag: {iteration: value}}` of a run's event files."""
+    events = EventAccumulator(str(run_dir)).Reload()
+    return {
+        tag: {event.step: event.value for event in events.Scalars(tag)}
+        for tag in events.Tags()["scalars"]
+    }

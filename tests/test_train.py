@@ -1,0 +1,55 @@
+"""The command `python train.py`, as a person types it."""
+
+import subprocess
+import sys
+
+import numpy as np
+
+import train
+from tests.small import OVERRIDES, ROOT, TINY, make_corpus
+
+
+def command(cwd, *arguments):
+    """Runs train.py in a process of its own."""
+    call = [sys.executable, str(ROOT / "train.py"), *arguments]
+    return subprocess.run(call, cwd=cwd, capture_output=True, text=True)
+
+
+def test_command_trains_and_says_where_the_curves_are(tmp_path):
+    """The README's command: overrides and options in any order, status 0."""
+    make_corpus(tmp_path)
+    done = command(tmp_path, *OVERRIDES, "-c", str(TINY), "--run-dir", "run", "VAL.INTERVAL=6")
+    assert done.returncode == 0, done.stderr
+    assert "tensorboard --logdir run" in done.stderr
+    names = {path.name.partition(".out")[0] for path in (tmp_path / "run").iterdir()}
+    assert names == {"best.pt", "latest.pt", "config.json", "training.log", "events"}
+
+
+def test_command_refuses_a_typo_with_one_line(tmp_path):
+    """The same as in test_schema.py, through a real process."""
+    done = command(tmp_path, "-c", str(TINY), "TRAIN.NUM_ITERATION=5")
+    assert (done.returncode, done.stdout) == (2, "")
+    expected = "TRAIN.NUM_ITERATION: unknown key; the nearest known one is TRAIN.NUM_ITERATIONS"
+    assert done.stderr == f"error: {expected}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_corpus_says_how_to_make_it(tmp_path, monkeypatch, capsys):
+    """Never fall back silently from one corpus to another."""
+    monkeypatch.chdir(tmp_path)
+    assert train.main(["-c", str(TINY), "DATASET.NAME=mine"]) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "python -m data.prepare FILE.csv ... --out datasets/mine" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_error_of_a_loader_worker_is_one_line(tmp_path, monkeypatch, capsys):
+    """torch raises a worker's error again with the worker's traceback in its text."""
+    monkeypatch.chdir(tmp_path)
+    make_corpus(tmp_path)
+    np.full((40, 160), np.nan, np.float32).tofile("datasets/synthetic/train/data.dat")
+    arguments = ["-c", str(TINY), "--run-dir", "run", *OVERRIDES, "TRAIN.DATA.NUM_WORKERS=1"]
+    assert train.main(arguments) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: datasets/synthetic/train: sample 0 found no usable window")
