@@ -115,8 +115,10 @@ class UTP(nn.Module):
             The final query tokens [B, H, E] and `{layer: query tokens [B, H, E]}`.
 
         Raises:
-            ValueError: a layer that the encoder does not have.
+            ValueError: a layer that the encoder does not have, or a horizon below 1.
         """
+        if horizon < 1:
+            raise ValueError(f"horizon must be at least 1, got {horizon}")
         return self._encode(self.to_model_space(context), horizon, self.check_layers(layers))
 
     def check_layers(self, layers: Iterable[int]) -> tuple[int, ...]:

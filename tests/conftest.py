@@ -2,5 +2,42 @@
 
 import os
 
-# Small tensors on few cores: more threads than that make the suite slower, not faster.
+import pytest
+
+# Small tensors on few, shared cores: more threads, or threads that spin while they wait, cost time.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+@pytest.fixture
+def make_utp():
+    """A small UTP from a seed, its biases and register token random too: zeros hide mistakes.
+
+    The median is the second of four levels, so that it is not the middle one.
+    """
+    import torch  # after OMP_NUM_THREADS is set
+
+    from models.utp import UTP
+
+    def make(seed: int = 0, **changes) -> UTP:
+        small = {
+            "embed_dim": 16,
+            "num_heads": 2,
+            "mlp_hidden_dim": 24,
+            "num_layers": 4,
+            "base_context_length": 32,
+            "use_reg_token": True,
+            "asinh_transform": True,
+            "max_context_length": 24,
+            "max_query_length": 8,
+            "quantiles": (0.1, 0.5, 0.6, 0.9),
+        }
+        torch.manual_seed(seed)
+        utp = UTP(**small | changes)
+        with torch.no_grad():
+            for name, parameter in utp.named_parameters():
+                if parameter.ndim == 1 or name == "reg_token":
+                    parameter.add_(0.3 * torch.randn_like(parameter))
+        return utp
+
+    return make

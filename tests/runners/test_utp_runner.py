@@ -105,6 +105,7 @@ def test_meters_are_exactly_those_of_the_design(mode):
 
 def test_training_meters_are_of_the_samples_of_their_interval():
     """Averages weighted by valid steps, over the interval alone, before each step's update."""
+    training_rows()[::3, 1::2] = np.nan  # steps of the interval differ in valid labels
     run("run", "TRAIN.OPTIM.PARAM.lr=1e-30", "TRAIN.LOG_INTERVAL=3")
     runner = UTPRunner(small_config("fresh"))  # with such a rate the weights stay those of the seed
     curves = scalars("run")
@@ -138,6 +139,15 @@ def test_validation_meters_are_of_the_validation_windows():
     # 24 windows in batches of 64, or of 7 and a rest: the same average.
     runner.config.VAL.DATA.BATCH_SIZE = 7
     assert runner.validate()["loss"] == pytest.approx(curves["val/loss"][6], rel=1e-5)
+
+
+def test_validation_windows_are_those_of_every_run():
+    """Losses of runs with different seeds or batch sizes cannot be compared."""
+    runners = UTPRunner(small_config("a")), UTPRunner(small_config("b", "ENV.SEED=7"))
+    valid, other = (runner.valid_windows.__getitems__(range(24)).labels for runner in runners)
+    assert torch.equal(valid, other)
+    train, other = (runner.train_windows.__getitems__(range(24)).labels for runner in runners)
+    assert not torch.equal(train, other)
 
 
 def test_one_step_is_the_same_however_the_batch_is_split(tmp_path):
@@ -272,6 +282,17 @@ def test_non_finite_step_changes_no_weight_and_is_counted(monkeypatch):
     assert math.isnan(scalars("run")["train/loss"][2])  # nothing valid in that interval
 
 
+def test_skipped_step_leaves_no_trace_in_the_averages(monkeypatch):
+    """One NaN hides a whole log interval."""
+    poison(monkeypatch, 1)
+    run("run", "TRAIN.LOG_INTERVAL=2", "TRAIN.NUM_ITERATIONS=2", "VAL.INTERVAL=9")
+    first = run("first", "TRAIN.NUM_ITERATIONS=1", "VAL.INTERVAL=9")
+    assert first.iteration == 1
+    one, two = scalars("first"), scalars("run")
+    for tag in ("train/loss", "train/loss_soft_student_1", "train/grad_norm"):
+        assert two[tag][2] == one[tag][1]
+
+
 def test_run_of_non_finite_steps_ends_training(monkeypatch):
     """A diverged run goes on for days; the read comes later than the third bad step."""
     poison(monkeypatch, 1, 3, 4, 5)
@@ -350,6 +371,16 @@ def test_bfloat16_falls_back_with_a_word(monkeypatch):
     runner = run("run", "MODEL.DTYPE=bfloat16", "TRAIN.NUM_ITERATIONS=1")
     assert not runner.bfloat16
     assert "training in float32" in Path("run/training.log").read_text()
+
+
+def test_run_of_more_than_a_day_is_said_after_the_first_steps(monkeypatch):
+    """Someone starts utp_base on a laptop and waits for the first validation."""
+    monkeypatch.setattr("runners.run_log.DAY", 1e-6)
+    run("run")
+    text = Path("run/training.log").read_text()
+    assert (
+        text.index("iteration 4:") < text.index("config/utp_tiny.py") < text.index("iteration 6:")
+    )
 
 
 def test_log_ends_with_a_table_by_head():

@@ -1,0 +1,401 @@
+"""Which window is sample k: its place, its values, and that nothing else decides them."""
+
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
+from data import windows as module
+from data.corpus import Corpus, CorpusError, write_corpus
+from data.windows import Windows, batch_ranges, zscore
+
+NAN, INF = np.nan, np.inf
+
+
+def in_memory(rows):
+    """What windows need of a corpus."""
+    return SimpleNamespace(rows=np.asarray(rows, np.float32), folder=Path("the/corpus"))
+
+
+def coded_rows(lengths, width):
+    """Row r holds r * 10,000 + position; NaN behind the end of the series."""
+    rows = 1e4 * np.arange(len(lengths))[:, None] + np.arange(width)
+    return np.where(np.arange(width) < np.array(lengths)[:, None], rows, NAN)
+
+
+def gappy_rows():
+    """Rows in which about half of the windows of 48 + 16 must be drawn again."""
+    rows = np.random.default_rng(1).normal(size=(6, 400)).cumsum(axis=1)
+    rows[::2, 40:330] = NAN
+    return rows
+
+
+@pytest.fixture
+def raw(monkeypatch):
+    """Windows come as they lie in the rows, so that values tell positions."""
+    monkeypatch.setattr(module, "zscore", lambda window, context_length: window)
+
+
+def assert_same(found, expected):
+    """Asserts equal bits, NaN included."""
+    for part, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(part.numpy(), other.numpy())
+
+
+def join(batches):
+    """One batch of several."""
+    return [torch.cat(parts) for parts in zip(*batches, strict=True)]
+
+
+def places(batch, context_length):
+    """Row and context end of each window of `coded_rows`, from any finite context value."""
+    context = batch.context.numpy()
+    column = np.isfinite(context).argmax(axis=1)
+    row, position = np.divmod(context[np.arange(len(context)), column], 1e4)
+    return row.astype(int), position.astype(int) + context_length - column
+
+
+def assert_uniform(counts):
+    """Chi-square within five standard deviations of its mean."""
+    expected, freedom = counts.sum() / len(counts), len(counts) - 1
+    assert np.square(counts - expected).sum() / expected < freedom + 5 * np.sqrt(2 * freedom)
+
+
+# Sample k and nothing else
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        [range(40)],
+        [range(0, 8), range(8, 40)],
+        [range(k, k + 1) for k in range(40)],
+        [range(k, min(k + 7, 40)) for k in range(0, 40, 7)],
+    ],
+    ids=["whole", "uneven", "single", "sevens"],
+)
+def test_a_sample_does_not_depend_on_its_batch(batches):
+    """Another batch size, rank or number of workers would train on other windows."""
+    windows = Windows(in_memory(gappy_rows()), 48, 16, seed=3)
+    alone = join([windows.__getitems__([k]) for k in range(40)])
+    assert_same(join([windows.__getitems__(samples) for samples in batches]), alone)
+
+
+def test_samples_come_in_the_order_asked_for():
+    """Samples out of order or asked for twice would be exchanged."""
+    windows = Windows(in_memory(gappy_rows()), 48, 16, seed=3)
+    order = [*np.random.default_rng(0).permutation(40).tolist(), 5, 5, 0]
+    ordered = windows.__getitems__(range(40))
+    assert_same(windows.__getitems__(order), [part[order] for part in ordered])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_gives_the_same_samples(tmp_path, workers):
+    """Workers would bring their own random state, or another order."""
+    with write_corpus(tmp_path / "c", 400) as writers:
+        writers["train"].append(gappy_rows())
+        writers["valid"].append(np.zeros((1, 400)))
+    windows = Windows(Corpus(tmp_path / "c", "train"), 48, 16, seed=3)
+    loader = DataLoader(
+        windows,
+        batch_sampler=list(islice(batch_ranges(2, 4), 5)),
+        num_workers=workers,
+        collate_fn=lambda batch: batch,
+    )
+    batches = list(loader)
+    assert len(batches) == 5
+    assert_same(join(batches), windows.__getitems__(range(8, 28)))
+
+
+def test_another_seed_gives_other_windows(raw):
+    """The seed would be ignored."""
+    corpus = in_memory(coded_rows([2000] * 20, 2000))
+    drawn = [Windows(corpus, 48, 16, seed).__getitems__(range(200)).context for seed in (0, 1)]
+    assert (drawn[0] != drawn[1]).any(dim=1).float().mean() > 0.95
+
+
+def test_neighbours_are_other_windows(raw):
+    """A redrawn sample would repeat the first draw of another sample."""
+    rows = coded_rows([2000] * 20, 2000)
+    rows[::2] = NAN
+    context = Windows(in_memory(rows), 48, 16, seed=0).__getitems__(range(400)).context
+    assert len(torch.unique(context, dim=0)) > 380
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((0, 8), [range(0, 8), range(8, 16)]),
+        ((0, 4, 0, 2), [range(0, 4), range(8, 12)]),
+        ((0, 4, 1, 2), [range(4, 8), range(12, 16)]),
+        ((5, 8, 0, 1), [range(40, 48), range(48, 56)]),
+        ((3, 2, 1, 3), [range(20, 22), range(26, 28)]),
+    ],
+)
+def test_batch_ranges_hold_these_samples(arguments, expected):
+    """Ranks would overlap, or a resumed run would start at another sample."""
+    assert list(islice(batch_ranges(*arguments), 2)) == expected
+
+
+@pytest.mark.parametrize(("batch_size", "world_size"), [(1, 1), (3, 2), (4, 3), (1, 5)])
+def test_ranks_share_out_the_samples(batch_size, world_size):
+    """A sample would be seen twice or never."""
+    ranges = [
+        samples
+        for rank in range(world_size)
+        for samples in islice(batch_ranges(0, batch_size, rank, world_size), 6)
+    ]
+    assert sorted(k for samples in ranges for k in samples) == list(
+        range(6 * batch_size * world_size)
+    )
+
+
+def test_one_global_batch_however_it_is_split():
+    """1 process x 8, 2 x 4 and 2 accumulation steps of 4 would see other windows."""
+    windows = Windows(in_memory(gappy_rows()), 48, 16, seed=3)
+    ranks = [next(batch_ranges(1, 4, rank, 2)) for rank in (0, 1)]
+    steps = list(islice(batch_ranges(2, 4), 2))
+    whole = windows.__getitems__(next(batch_ranges(1, 8)))
+    for parts in (ranks, steps):
+        assert_same(join([windows.__getitems__(samples) for samples in parts]), whole)
+
+
+# Where a window lies
+
+
+def test_a_window_is_a_stretch_of_its_row(raw):
+    """Windows would be shifted, hold another row's values, or pass padding off as data."""
+    lengths, context_length, horizon = [64, 65, 120, 200, 300], 100, 32
+    rows = coded_rows(lengths, 300)
+    rows[2, 60:80] = NAN
+    rows[3, 200] = INF  # behind the last finite value: not of the series
+    corpus = in_memory(rows)
+    batch = Windows(corpus, context_length, horizon, seed=0).__getitems__(range(1000))
+    row, end = places(batch, context_length)
+    expected = np.full((1000, context_length + horizon), NAN)
+    for i in range(1000):
+        for j in range(context_length + horizon):
+            position = end[i] - context_length + j
+            if 0 <= position < lengths[row[i]]:
+                expected[i, j] = rows[row[i], position]
+    np.testing.assert_array_equal(batch.context, expected[:, :context_length])
+    labels = expected[:, context_length:]
+    np.testing.assert_array_equal(batch.mask, np.isfinite(labels))
+    np.testing.assert_array_equal(batch.labels, np.nan_to_num(labels))
+    assert (end >= 48).all()
+    assert (np.array(lengths)[row] - end >= 16).all()
+
+
+def test_rows_and_context_ends_are_uniform(raw):
+    """Some rows or places would be drawn more often, or the extremes never."""
+    lengths = [64, 84, 200, 300]
+    windows = Windows(in_memory(coded_rows(lengths, 320)), 100, 32, seed=0)
+    row, end = places(windows.__getitems__(range(12_000)), 100)
+    assert_uniform(np.bincount(row, minlength=4))
+    assert set(end[row == 0]) == {48}
+    for r in (1, 2, 3):
+        counts = np.bincount(end[row == r] - 48)
+        assert len(counts) == lengths[r] - 16 - 48 + 1
+        assert counts[0] > 0
+        assert_uniform(counts)
+
+
+@pytest.mark.parametrize(
+    ("context_length", "horizon", "first", "last"),
+    [(100, 32, 48, 64), (48, 16, 48, 64), (20, 32, 20, 64), (100, 5, 48, 75), (1, 1, 1, 79)],
+)
+def test_a_shorter_model_needs_fewer_positions(raw, context_length, horizon, first, last):
+    """Short models would never see the ends of a series, or long ones lose their minimum."""
+    windows = Windows(in_memory(coded_rows([80], 100)), context_length, horizon, seed=0)
+    _, end = places(windows.__getitems__(range(1500)), context_length)
+    assert (end.min(), end.max()) == (first, last)
+
+
+def test_a_series_below_the_minimum_is_never_drawn(raw):
+    """A series of 63 would give windows with fewer than 48 + 16 positions."""
+    windows = Windows(in_memory(coded_rows([63, 64], 100)), 100, 32, seed=0)
+    row, _ = places(windows.__getitems__(range(100)), 100)
+    assert set(row) == {1}
+
+
+def test_a_batch_has_these_types():
+    """The model expects float32 tensors of fixed shape."""
+    batch = Windows(in_memory(gappy_rows()), 50, 7, seed=0).__getitems__(range(3))
+    assert [part.shape for part in batch] == [(3, 50), (3, 7), (3, 7)]
+    assert {part.dtype for part in batch} == {torch.float32}
+
+
+# Values
+
+
+def heavy_tailed(n, size):
+    """Windows with many outliers, NaN and infinities."""
+    rng = np.random.default_rng(5)
+    window = 3.0 + rng.standard_t(1.5, (n, size))
+    window[rng.random(window.shape) < 0.1] = NAN
+    window[rng.random(window.shape) < 0.02] = INF
+    window[rng.random(window.shape) < 0.02] = -INF
+    return window.astype(np.float32)
+
+
+def test_zscores_are_those_of_nan_statistics():
+    """Scaling by labels or missing values, or by the sample std, would change every loss."""
+    window = heavy_tailed(50, 90)
+    values = np.where(np.isfinite(window), window, NAN).astype(np.float64)
+    mean = np.nanmean(values[:, :60], axis=1, keepdims=True)
+    std = np.nanstd(values[:, :60], axis=1, keepdims=True)
+    expected = (values - mean) / std
+    outliers = np.abs(expected) > 4
+    assert outliers[:, :60].any()
+    assert outliers[:, 60:].any()
+    expected[outliers] = NAN
+    before = window.copy()
+    found = zscore(window, 60)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(window, before)
+
+
+def test_the_batch_holds_the_zscores():
+    """Labels under a mask of 0 would be NaN, and poison the loss, or valid ones be dropped."""
+    window = heavy_tailed(1, 64)
+    batch = Windows(in_memory(window), 48, 16, seed=0).__getitems__([0])
+    z = zscore(window, 48)
+    assert not np.isfinite(z[:, 48:]).all()
+    np.testing.assert_array_equal(batch.context, z[:, :48])
+    np.testing.assert_array_equal(batch.mask, np.isfinite(z[:, 48:]))
+    np.testing.assert_array_equal(batch.labels, np.nan_to_num(z[:, 48:]))
+
+
+def test_only_beyond_four_is_masked():
+    """The bound of 4 would have moved, or hold on one side or in one part only."""
+    context = np.tile([-1.0, 1.0], 24)  # mean 0, std 1
+    z = zscore(np.append(context, [3.99, 4.01, -3.99, -4.01])[None], 48)[0, 48:]
+    np.testing.assert_allclose(z, [3.99, NAN, -3.99, NAN], rtol=1e-6)
+    spike = np.zeros(48)
+    spike[[0, 1]] = 1.0, -1.0  # mean 0, std sqrt(2 / 48) = 0.204: z = +-4.9
+    z = zscore(np.append(spike, 0.0)[None], 48)[0]
+    np.testing.assert_array_equal(z, [NAN, NAN] + [0.0] * 47)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.5, -1000.0, 1000.0])
+def test_a_context_is_constant_up_to_this_std(mean):
+    """Rounding noise would be blown up to unit size, or a small signal flattened."""
+    threshold = 1e-6 * max(1.0, abs(mean))
+    signs = np.tile([-1.0, 1.0], 24)
+    for factor, context, label in ((0.99, 0.99 * threshold, 3.0), (1.01, 1.0, NAN)):
+        window = mean + np.append(factor * threshold * signs, 3.0)
+        z = zscore(window[None], 48)[0]
+        np.testing.assert_allclose(z[:48], context * signs, rtol=1e-4)
+        np.testing.assert_allclose(z[48], label, rtol=1e-6)
+
+
+def test_an_exactly_constant_context_has_std_one():
+    """A flat series would divide by 0."""
+    z = zscore(np.append(np.full(48, 7.0), [7.0, 9.5, 2.9])[None], 48)[0]
+    np.testing.assert_allclose(z, [0.0] * 49 + [2.5, NAN], rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("low", "high", "label", "expected"),
+    [
+        (-1e38, 1e38, 2e38, [-1, 1, 2]),
+        (2e38, 3e38, 3e38, [-1, 1, 1]),
+        (1e-3, 2e-3, 3e38, [-1, 1, NAN]),
+        (-1e-40, 1e-40, 2e-40, [-1e-40, 1e-40, 2e-40]),
+        (1e-40, 1e-40, 3e38, [0, 0, NAN]),
+        (NAN, NAN, 1.0, [NAN, NAN, 1.0]),
+    ],
+)
+def test_extreme_magnitudes_give_finite_zscores(low, high, label, expected):
+    """Squares beyond float32, or denormals, would give infinities, NaN or warnings."""
+    window = np.append(np.tile([low, high], 24), label).astype(np.float32)
+    z = zscore(window[None], 48)[0]
+    np.testing.assert_allclose(z[[0, 1, 48]], expected, rtol=1e-5, atol=1e-44)
+    assert not np.isinf(z).any()
+
+
+# Windows of no use
+
+
+def test_windows_of_no_use_are_drawn_again():
+    """A step would see contexts without a value or forecasts without a label."""
+    rows = np.full((1, 2000), NAN)
+    rows[0, :100] = rows[0, 1900:] = np.sin(np.arange(100))
+    batch = Windows(in_memory(rows), 48, 16, seed=0).__getitems__(range(300))
+    assert batch.context.isfinite().any(dim=1).all()
+    assert (batch.mask.sum(dim=1) > 0).all()
+
+
+def test_a_window_with_all_labels_masked_is_drawn_again():
+    """Labels that are finite but all beyond 4 would count as usable."""
+    rows = np.tile([-1.0, 1.0], 60)[None].repeat(2, axis=0)
+    rows[0, 48:] = 100.0
+    batch = Windows(in_memory(rows[:, :64]), 48, 16, seed=0).__getitems__(range(100))
+    assert (batch.mask.sum(dim=1) == 16).all()
+
+
+def test_after_100_attempts_an_error_names_corpus_and_sample(monkeypatch):
+    """A corpus without a usable window would hang, or fail without a name."""
+    attempts, draw = [], Windows._draw
+
+    def counted(self, samples, attempt):
+        attempts.append(attempt)
+        return draw(self, samples, attempt)
+
+    monkeypatch.setattr(Windows, "_draw", counted)
+    windows = Windows(in_memory(np.full((3, 100), NAN)), 64, 16, seed=0)
+    with pytest.raises(CorpusError, match=r"the/corpus: sample 7 .* 100 attempts.* 48 .* 16 "):
+        windows.__getitems__([7, 8])
+    assert attempts == list(range(100))
+
+
+def test_one_usable_row_among_many_is_enough(raw):
+    """Rows of no use would end the training although others are good."""
+    rows = coded_rows([0, 63, 47, 1, 0, 200, 10, 63], 200)
+    rows[4] = INF
+    row, _ = places(Windows(in_memory(rows), 64, 16, seed=0).__getitems__(range(200)), 64)
+    assert set(row) == {5}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    context_length=st.integers(1, 80),
+    horizon=st.integers(1, 24),
+    spare=st.integers(0, 60),
+    bad_rows=st.integers(0, 4),
+    missing=st.floats(0, 1),
+    infinite=st.floats(0, 0.3),
+    exponent=st.integers(-42, 38),
+    seed=st.integers(0, 2**32),
+)
+def test_any_corpus_gives_clean_batches(
+    context_length, horizon, spare, bad_rows, missing, infinite, exponent, seed
+):
+    """Some NaN pattern, size or magnitude would bring NaN or infinity into a loss."""
+    rng = np.random.default_rng(seed)
+    width = min(48, context_length) + min(16, horizon) + spare
+    rows = rng.uniform(-1, 1, (1 + bad_rows, width))
+    bad = rows[1:]
+    bad *= 10.0**exponent
+    bad[rng.random(bad.shape) < missing] = NAN
+    bad[rng.random(bad.shape) < infinite] = INF
+    bad[np.arange(width) >= rng.integers(0, width + 1, (bad_rows, 1))] = NAN
+    context, labels, mask = Windows(in_memory(rows), context_length, horizon, seed).__getitems__(
+        range(seed, seed + 20)
+    )
+    seen = context.isfinite()
+    assert (seen | context.isnan()).all()
+    assert seen.any(dim=1).all()
+    assert (context[seen].abs() <= 4).all()
+    assert (labels.abs() <= 4).all()
+    assert ((mask == 0) | (mask == 1)).all()
+    assert (mask.sum(dim=1) >= 1).all()
+    assert (labels[mask == 0] == 0).all()
