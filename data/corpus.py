@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +46,10 @@ class Corpus:
                 raise CorpusError(f"{file} is missing or not a file; a corpus split holds it")
         try:
             shape = np.load(shape_file, allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
-            raise CorpusError(f"{shape_file} is not a numpy array file ({error})") from None
+        except Exception:  # numpy raises many kinds for what is not its own
+            raise CorpusError(f"{shape_file} is not a numpy file of two integers") from None
+        if not isinstance(shape, np.ndarray):
+            raise CorpusError(f"{shape_file} is a numpy archive, not an array of two integers")
         if shape.shape != (2,) or shape.dtype.kind not in "iu" or (shape < 1).any():
             raise CorpusError(
                 f"{shape_file} holds {shape.tolist()}; it must hold two positive integers, "
@@ -107,15 +109,17 @@ def write_corpus(root: Path, row_length: int) -> Iterator[dict[str, SplitWriter]
         `{'train': SplitWriter, 'valid': SplitWriter}`.
 
     Raises:
-        CorpusError: `root` exists, or a split stayed empty.
+        CorpusError: `root` exists or cannot be written, or a split stayed empty.
     """
     root = Path(root)
     if root.exists():
         raise CorpusError(f"{root} exists already; remove it or choose another name")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
-    aside.chmod(0o755)
+    new_parents = [parent for parent in root.parents if not parent.exists()]
+    aside = None
     try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
+        aside.chmod(0o755)
         writers = {split: SplitWriter(aside / split, row_length) for split in SPLITS}
         yield writers
         for split, writer in writers.items():
@@ -123,5 +127,11 @@ def write_corpus(root: Path, row_length: int) -> Iterator[dict[str, SplitWriter]
             if not writer.num_rows:
                 raise CorpusError(f"{root}: no series for the {split} split")
         aside.rename(root)
+    except OSError as error:
+        raise CorpusError(f"{root} cannot be written: {error.strerror}") from None
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+        with suppress(OSError):  # those that hold something by now stay
+            for parent in new_parents:
+                parent.rmdir()

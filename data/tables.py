@@ -73,7 +73,7 @@ def _read_wide(path: Path, header: list[str], rows: Iterator[tuple[int, list[str
                 f"{path}, row {number}: {len(row)} cells where the header has {len(header)}"
             )
         if dated is None:
-            dated = not _is_number(row[0])
+            dated = not (_is_number(row[0]) or _is_missing(row[0]))
             _check_names(path, header[dated:])
         if dated:
             dates.append(_next_date(path, number, row[0], dates))
@@ -134,7 +134,7 @@ def _numbers(path: Path, number: int, header: list[str], row: list[str], start: 
 
 
 def _number(path: Path, number: int, column: str, cell: str) -> float:
-    if cell.strip().lower() in MISSING:
+    if _is_missing(cell):
         return math.nan
     if not _is_number(cell):
         raise TableError(
@@ -142,6 +142,10 @@ def _number(path: Path, number: int, column: str, cell: str) -> float:
             "(missing values are empty cells or NA)"
         )
     return float(cell)
+
+
+def _is_missing(cell: str) -> bool:
+    return cell.strip().lower() in MISSING
 
 
 def _is_number(cell: str) -> bool:
@@ -172,6 +176,8 @@ def _parse_date(cell: str) -> datetime | None:
     try:
         date = datetime.fromisoformat(cell)
         return date.astimezone(UTC).replace(tzinfo=None) if date.tzinfo else date
+    except OverflowError:  # a placeholder at an end of the calendar
+        return date.replace(tzinfo=None)
     except ValueError:
         pass
     for form in DATE_FORMATS:

@@ -350,7 +350,6 @@ def test_an_interruption_leaves_nothing(tmp_path, file, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.xfail(reason="ends in an OSError", strict=True)
 def test_a_file_in_the_place_of_the_parent(tmp_path, file, refused):
     """--out below a file would end in a traceback."""
     refused(file, "--out", file / "c", words=str(file))
