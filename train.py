@@ -34,6 +34,9 @@ def main(argv: list[str]) -> int:
         line = str(error).rstrip().rpartition("\n")[2].removeprefix("data.corpus.CorpusError: ")
         print(f"error: {line}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     distributed.stop()
     return 0
 

@@ -93,7 +93,8 @@ class UTPRunner:
             self.wrapper.compile()  # in place: no prefix in the checkpoint's keys
         self.model = self.wrapper
         if self.process.world_size > 1:
-            self.model = DistributedDataParallel(self.wrapper)
+            # The one buffer, the rotary table, is a constant.
+            self.model = DistributedDataParallel(self.wrapper, broadcast_buffers=False)
 
     def train(self) -> dict[str, float]:
         """Trains until NUM_ITERATIONS and returns the last validation's meters.

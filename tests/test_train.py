@@ -44,6 +44,31 @@ def test_missing_corpus_says_how_to_make_it(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_run_folder_that_cannot_be_made_is_one_line(tmp_path, monkeypatch, capsys):
+    """A file in the run folder's place ends in a traceback."""
+    monkeypatch.chdir(tmp_path)
+    make_corpus(tmp_path)
+    (tmp_path / "run").write_text("mine")
+    assert train.main(["-c", str(TINY), "--run-dir", "run", *OVERRIDES]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == "error: run: File exists"
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_unusable_initial_weights_are_one_line(tmp_path, monkeypatch, capsys):
+    """--init-from a missing file, a folder, or a text file."""
+    monkeypatch.chdir(tmp_path)
+    make_corpus(tmp_path)
+    (tmp_path / "text").write_text("no checkpoint")
+    capsys.readouterr()
+    for path in ("missing.pt", "datasets", "text"):
+        arguments = ["-c", str(TINY), "--run-dir", "run", "--init-from", path, *OVERRIDES]
+        assert train.main(arguments) == 1
+        err = capsys.readouterr().err
+        assert err.startswith(f"error: {path} ")
+        assert err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
 def test_error_of_a_loader_worker_is_one_line(tmp_path, monkeypatch, capsys):
     """torch raises a worker's error again with the worker's traceback in its text."""
     monkeypatch.chdir(tmp_path)

@@ -101,12 +101,13 @@ def test_an_existing_root_is_refused_and_untouched(tmp_path, kind):
     assert {p: p.is_file() and p.read_bytes() for p in tmp_path.rglob("*")} == before
 
 
+@pytest.mark.parametrize("name", ["c", "new/folders/c"])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_an_error_leaves_nothing_behind(tmp_path, error):
+def test_an_error_leaves_nothing_behind(tmp_path, error, name):
     """Half a corpus would be taken for a whole one at the next run, or fill the disk unseen."""
 
     def write_half():
-        with write_corpus(tmp_path / "c", 2) as writers:
+        with write_corpus(tmp_path / name, 2) as writers:
             for writer in writers.values():
                 writer.append(np.zeros((2, 2)))
             raise error
@@ -114,6 +115,21 @@ def test_an_error_leaves_nothing_behind(tmp_path, error):
     with pytest.raises(error):
         write_half()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_of_two_writers_wins(tmp_path):
+    """Two runs that build one corpus at once would mix it, or end in a traceback."""
+
+    def write_behind_another():
+        with write_corpus(tmp_path / "c", 1) as writers:
+            for writer in writers.values():
+                writer.append(np.array([2.0]))
+            write(tmp_path / "c", [[1.0]], [[1.0]], 1)
+
+    with pytest.raises(CorpusError, match=str(tmp_path / "c")):
+        write_behind_another()
+    assert Corpus(tmp_path / "c", "train").rows.tolist() == [[1.0]]
+    assert list(tmp_path.iterdir()) == [tmp_path / "c"]
 
 
 @pytest.mark.parametrize("empty", ["train", "valid"])
@@ -173,14 +189,8 @@ def test_a_missing_file_is_said_to_be_missing(corpus, name, damage):
         ("shape.npy", lambda file: file.write_bytes(b"")),
         ("shape.npy", lambda file: file.write_bytes(file.read_bytes()[:-1])),
         ("shape.npy", save_npz),
-        (
-            "shape.npy",
-            lambda file: file.write_bytes(b"PK\x03\x04 no archive"),
-        ),
-        (
-            "shape.npy",
-            lambda file: file.write_bytes(b"\x93NUMPY\x01\x00\x04\x00{{{{"),
-        ),
+        ("shape.npy", lambda file: file.write_bytes(b"PK\x03\x04 no archive")),
+        ("shape.npy", lambda file: file.write_bytes(b"\x93NUMPY\x01\x00\x04\x00{{{{")),
     ],
 )
 def test_damage_is_one_error_that_names_the_file(corpus, name, damage):

@@ -145,7 +145,8 @@ def test_the_seed_decides_which(tmp_path, file):
     """Two preparations of the same files would differ, or the seed do nothing."""
 
     def valid(name, seed):
-        prepare([file], tmp_path / name, 0.3, seed=seed)
+        args = ["--valid-fraction", "0.3", "--seed", str(seed)]
+        assert main([str(file), "--out", str(tmp_path / name), *args]) == 0
         return read_ids(tmp_path / name)["valid"]
 
     assert valid("a", 0) == valid("b", 0)
@@ -160,7 +161,7 @@ def test_the_seed_decides_which(tmp_path, file):
 def test_missing_values_at_the_ends_are_trimmed(tmp_path):
     """Padding of the file would count as a part of the series; gaps inside must stay."""
     file = tmp_path / "file.csv"
-    file.write_text("id,V1\na,,,1,,2,,\nb,3,4,5,6\n")
+    file.write_text("id,V1\na,,,1,,2,,,,,,,,,\nb,3,4,5,6\n")
     prepare([file], tmp_path / "c", 0.5, row_length=6, overlap=3)
     rows = np.concatenate([Corpus(tmp_path / "c", split).rows for split in ("train", "valid")])
     rows = rows[np.argsort(rows[:, 0])]
@@ -174,7 +175,8 @@ def test_series_without_a_value_are_left_out_and_named(tmp_path, capsys):
     file.write_text("id,V1\na,,\nb,1,2\nc\nd,3,4\n")
     args = ["--out", str(tmp_path / "c"), "--valid-fraction", "0.5"]
     assert main([str(file), *args]) == 0
-    assert "2 series without a value left out" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "m4, 2 series, 4 values, 0 missing; 2 series without a value left out" in out
     assert [len(Corpus(tmp_path / "c", split).rows) for split in ("train", "valid")] == [1, 1]
 
 
