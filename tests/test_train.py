@@ -6,6 +6,7 @@ import sys
 import numpy as np
 
 import train
+from config.loading import load_config
 from tests.small import OVERRIDES, ROOT, TINY, make_corpus
 
 
@@ -32,6 +33,12 @@ def test_command_refuses_a_typo_with_one_line(tmp_path):
     expected = "TRAIN.NUM_ITERATION: unknown key; the nearest known one is TRAIN.NUM_ITERATIONS"
     assert done.stderr == f"error: {expected}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_readme_names_the_folder_that_its_command_makes():
+    """Anyone who copies the README's example finds no such file."""
+    folder = load_config(TINY).TRAIN.CKPT_SAVE_DIR
+    assert f'load_model("{folder}/best.pt")' in (ROOT / "README.md").read_text()
 
 
 def test_missing_corpus_says_how_to_make_it(tmp_path, monkeypatch, capsys):
