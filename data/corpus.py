@@ -128,7 +128,7 @@ def write_corpus(root: Path, row_length: int) -> Iterator[dict[str, SplitWriter]
                 raise CorpusError(f"{root}: no series for the {split} split")
         aside.rename(root)
     except OSError as error:
-        raise CorpusError(f"{root} cannot be written: {error.strerror}") from None
+        raise CorpusError(f"{root} cannot be written: {error.strerror or error}") from None
     finally:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from data.corpus import CorpusError, write_corpus
 from data.tables import LAYOUTS, Table, TableError, read_table
+from data.windows import MIN_CONTEXT, MIN_TARGET
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -63,8 +64,17 @@ def prepare(
 
     Raises:
         TableError: a file cannot be read.
-        CorpusError: `out` exists, or there are too few series to hold one out.
+        CorpusError: `out` exists, a file is given twice, or there are too few series to hold one
+            out.
+        ValueError: a row that is not longer than the overlap.
     """
+    if row_length <= overlap:
+        raise ValueError(f"row_length {row_length} must be above overlap {overlap}")
+    for i, file in enumerate(files):
+        if file.resolve() in {other.resolve() for other in files[:i]}:
+            raise CorpusError(
+                f"{file} is given twice; its series would be trained and validated on"
+            )
     rng = np.random.default_rng(seed)
     num_series = {"train": 0, "valid": 0}
     with write_corpus(out, row_length) as writers:
@@ -116,6 +126,8 @@ def _describe(file: Path, table: Table, series: list[np.ndarray]) -> str:
     line = f"{file}: {table.layout}, {len(series):,} series, {count:,} values, {missing:,} missing"
     if empty := len(table.series) - len(series):
         line += f"; {empty:,} series without a value left out"
+    if short := sum(len(s) < MIN_CONTEXT + MIN_TARGET for s in series):
+        line += f"; {short:,} series are too short for a window ({MIN_CONTEXT} + {MIN_TARGET})"
     if table.timestamps is not None and len(table.timestamps) > 2:
         steps, counts = np.unique(np.diff(table.timestamps), return_counts=True)
         if odd := int(counts.sum() - counts.max()):

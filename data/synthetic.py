@@ -120,7 +120,7 @@ def _spectral_noise(rng: np.random.Generator, length: int, amplitude) -> np.ndar
 
 
 def _add_events(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """Observation noise on most series, level shifts and spikes on some."""
+    """Observation noise, level shifts on a fifth of the series and spikes on a fifth."""
     n, length = x.shape
     x = x + rng.normal(size=x.shape) * np.exp(rng.uniform(np.log(0.01), np.log(0.5), (n, 1)))
     shifted, spiky = rng.random((2, n, 1)) < 0.2

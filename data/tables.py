@@ -45,8 +45,8 @@ def read_table(path: Path, layout: str | None = None) -> Table:
 
     Args:
         path: a UTF-8 file, with or without byte order mark.
-        layout: 'wide' or 'm4'. None: wide where the first cell below the header is a date or a
-            number, else m4.
+        layout: 'wide' or 'm4'. None: wide where the first cell below the header is a date, a
+            number or missing, else m4.
 
     Raises:
         TableError: the file cannot be read or is not such a table.
@@ -58,7 +58,10 @@ def read_table(path: Path, layout: str | None = None) -> Table:
         raise TableError(f"{path} has no data rows; a header and at least one row are needed")
     if layout is None:
         cell = first[1][0] if first[1] else ""
-        layout = "wide" if _parse_date(cell) or _is_number(cell) else "m4"
+        starts_a_step = _parse_date(cell) or _is_number(cell) or _is_missing(cell)
+        layout = "wide" if starts_a_step else "m4"
+    if len(header) == 1 and layout == "m4":
+        raise TableError(f"{path}, header: one cell, {header[0]!r:.60}; is it separated by commas?")
     body = _chain(first, rows)
     return _read_wide(path, header, body) if layout == "wide" else _read_m4(path, body)
 
@@ -73,7 +76,8 @@ def _read_wide(path: Path, header: list[str], rows: Iterator[tuple[int, list[str
                 f"{path}, row {number}: {len(row)} cells where the header has {len(header)}"
             )
         if dated is None:
-            dated = not (_is_number(row[0]) or _is_missing(row[0]))
+            is_value = _is_number(row[0]) or _is_missing(row[0])
+            dated = not is_value or _parse_date(row[0]) is not None  # 20160701 is a date
             _check_names(path, header[dated:])
         if dated:
             dates.append(_next_date(path, number, row[0], dates))

@@ -346,10 +346,35 @@ def test_an_interruption_leaves_nothing(tmp_path, file, monkeypatch, capsys):
         return read_table(path, layout)
 
     monkeypatch.setattr(module, "read_table", interrupted)
-    assert main([str(file), str(file), "--out", str(tmp_path / "c")]) == 130
+    other = tmp_path / "other.csv"
+    other.write_text(file.read_text())
+    assert main([str(file), str(other), "--out", str(tmp_path / "c")]) == 130
     assert len(read) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == [file]
+    assert sorted(tmp_path.iterdir()) == [file, other]
+
+
+def test_a_file_given_twice_is_refused(tmp_path, file, refused):
+    """A series in both splits: validation would be of training data."""
+    refused(file, file, "--out", tmp_path / "c", words="given twice")
+
+
+def test_rows_that_do_not_advance_are_refused(tmp_path, file):
+    """Rows that repeat themselves whole would be written until the disk is full."""
+    with pytest.raises(ValueError, match="row_length 64 must be above overlap 64"):
+        module.prepare([file], tmp_path / "c", row_length=64, overlap=64)
+    assert not (tmp_path / "c").exists()
+
+
+def test_series_too_short_for_a_window_are_said(tmp_path, capsys):
+    """A corpus of short series would fail only when it is trained on: 48 + 16 values are needed."""
+    write_m4(tmp_path / "short.csv", range(3), length=63)
+    write_m4(tmp_path / "long.csv", range(3, 6), length=64)
+    args = ["--out", str(tmp_path / "c"), "--valid-fraction", "0.5"]
+    assert main([str(tmp_path / "short.csv"), str(tmp_path / "long.csv"), *args]) == 0
+    short, long, *_ = capsys.readouterr().out.splitlines()
+    assert short.endswith("3 series are too short for a window (48 + 16)")
+    assert "short for" not in long
 
 
 def test_a_file_in_the_place_of_the_parent(tmp_path, file, refused):

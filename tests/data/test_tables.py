@@ -278,6 +278,23 @@ def test_wide_without_dates_may_start_with_a_missing_value(read, cell):
     assert_series(read(f"a,b\n{cell},2\n3,4\n", "wide"), "wide", a=[NAN, 3], b=[2, 4])
 
 
+def test_compact_dates_are_no_series(read):
+    """A column of 20160701, 20160702 ... would be trained on as values."""
+    table = read("date,a\n20160701,1\n20160702,2\n")
+    assert table.names == ["a"]
+    assert str(table.timestamps[1]) == "2016-07-02T00:00:00.000000"
+
+
+def test_another_separator_is_said(refuse):
+    """A file with semicolons would be series of no length with long names."""
+    refuse("id;V1;V2\na;1;2\n", "header", "separated by commas?")
+
+
+def test_first_value_missing_is_wide(read):
+    """A file without dates whose first cell is empty would be read on its side."""
+    assert_series(read("a,b\nNA,2\n3,4\n"), "wide", a=[NAN, 3], b=[2, 4])
+
+
 # Real files
 
 
