@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from config.loading import load_config
 from data.synthetic import build_synthetic
+from runners.checkpoint import load_checkpoint
 from runners.utp_runner import UTPRunner
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +31,8 @@ OVERRIDES = [
     "DATASET.PARAM.target_length=16",
     "DATASET.PARAM.num_valid_samples=24",
 ]
+BYOT_OFF = "MODEL.PARAM.BYOT.ENABLED=False"
+POINT = "MODEL.PARAM.quantiles=None"
 
 
 def make_corpus(folder: Path) -> None:
@@ -64,3 +69,29 @@ def scalars(run_dir: str | Path) -> dict[str, dict[int, float]]:
         tag: {event.step: event.value for event in events.Scalars(tag)}
         for tag in events.Tags()["scalars"]
     }
+
+
+def weights_of(path) -> dict[str, torch.Tensor]:
+    """The weights in a checkpoint."""
+    return load_checkpoint(path)["model_state_dict"]
+
+
+def training_rows() -> np.ndarray:
+    """The training rows, to be spoiled."""
+    return np.memmap("datasets/synthetic/train/data.dat", np.float32, "r+", shape=(40, 160))
+
+
+def assert_same(one, other):
+    """Bit for bit, for nested dicts and lists of tensors and plain values."""
+    assert type(one) is type(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, list):
+        for a, b in zip(one, other, strict=True):
+            assert_same(a, b)
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    else:
+        assert one == other

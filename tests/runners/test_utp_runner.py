@@ -1,56 +1,29 @@
 """The training loop: the invariants of DESIGN 5, seen from outside."""
 
 import math
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-import runners.utp_runner as utp_runner
 from data.corpus import Corpus
 from data.windows import Windows
 from losses.byot import byot_losses, huber_loss, pinball_loss
 from models.utp import UTP
-from runners.checkpoint import CheckpointError, load_checkpoint, load_model
-from runners.utp_runner import TrainingError, UTPRunner
-from tests.small import make_corpus, run, scalars, small_config, torchrun
-
-BYOT_OFF = "MODEL.PARAM.BYOT.ENABLED=False"
-POINT = "MODEL.PARAM.quantiles=None"
-
-
-@pytest.fixture(autouse=True)
-def _in_folder_with_corpus(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    make_corpus(tmp_path)
-
-
-def weights_of(path) -> dict[str, torch.Tensor]:
-    """The weights in a checkpoint."""
-    return load_checkpoint(path)["model_state_dict"]
-
-
-def training_rows() -> np.ndarray:
-    """The training rows, to be spoiled."""
-    return np.memmap("datasets/synthetic/train/data.dat", np.float32, "r+", shape=(40, 160))
-
-
-def assert_same(one, other):
-    """Bit for bit, for nested dicts and lists of tensors and plain values."""
-    assert type(one) is type(other)
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key in one:
-            assert_same(one[key], other[key])
-    elif isinstance(one, list):
-        for a, b in zip(one, other, strict=True):
-            assert_same(a, b)
-    elif isinstance(one, torch.Tensor):
-        assert torch.equal(one, other)
-    else:
-        assert one == other
+from runners.checkpoint import load_model
+from runners.utp_runner import UTPRunner
+from tests.small import (
+    BYOT_OFF,
+    POINT,
+    assert_same,
+    run,
+    scalars,
+    small_config,
+    torchrun,
+    training_rows,
+    weights_of,
+)
 
 
 def test_byot_off_is_bare_utp_bit_for_bit():
@@ -185,133 +158,6 @@ def test_samples_of_a_step_do_not_depend_on_the_split():
         assert torch.equal(next(loader).labels, expected.labels)
 
 
-@pytest.mark.parametrize("mode", [[], [POINT], ["TRAIN.LOG_INTERVAL=4"]])
-def test_resumed_run_is_the_uninterrupted_one_bit_for_bit(mode):
-    """Weights, optimizer, best metrics and curves, with a log interval across the stop too."""
-    run("straight", *mode)
-    run("stopped", "TRAIN.NUM_ITERATIONS=3", "TRAIN.CKPT_SAVE_STRATEGY=3", *mode[:1])
-    if mode == ["TRAIN.LOG_INTERVAL=4"]:
-        # A run that ends at 3 logs there; one that is stopped there does not.
-        run("stopped2", "TRAIN.CKPT_SAVE_STRATEGY=3", *mode)
-        shutil.copy("stopped2/previous.pt", "stopped/latest.pt")
-    run("stopped", *mode, resume=True)
-    one, other = (load_checkpoint(f"{name}/latest.pt") for name in ("straight", "stopped"))
-    for part in ("iteration", "model_state_dict", "optim_state_dict", "best_metrics", "meters"):
-        assert_same(one[part], other[part])
-    straight, stopped = scalars("straight"), scalars("stopped")
-    for tag in straight.keys() - {"train/samples_per_second"}:
-        assert straight[tag].items() <= stopped[tag].items()
-
-
-def test_resume_without_a_checkpoint_starts_from_the_beginning():
-    """A requeued job has the same command whether or not it ever ran."""
-    run("fresh", resume=True)
-    assert "starting from the beginning" in Path("fresh/training.log").read_text()
-
-
-def test_folder_with_a_checkpoint_is_refused_without_resume():
-    """A second run that overwrites the first."""
-    run("run")
-    before = weights_of("run/latest.pt")
-    with pytest.raises(CheckpointError, match="--resume"):
-        UTPRunner(small_config("run"))
-    assert_same(weights_of("run/latest.pt"), before)
-
-
-def test_resume_under_another_training_names_the_keys():
-    """Weights of one training that silently go on as another."""
-    run("run")
-    config = small_config("run", "ENV.SEED=5", "TRAIN.DATA.BATCH_SIZE=4", "VAL.INTERVAL=1")
-    with pytest.raises(CheckpointError, match=r"ENV.SEED 0 -> 5, global batch size 8 -> 4$"):
-        UTPRunner(config, resume=True)
-
-
-def test_checkpoint_is_plain_and_rebuilds_the_model():
-    """DESIGN 9: opens with weights_only, holds the resolved config, is enough for the model."""
-    runner = run("run")
-    state = torch.load("run/latest.pt", weights_only=True)
-    needed = {"format_version", "iteration", "model_state_dict", "optim_state_dict"}
-    assert needed | {"best_metrics", "config"} <= state.keys()
-    assert state["config"]["MODEL"]["ARCH"] == "UTP"
-    context = torch.randn(3, 64)
-    expected = runner.wrapper.predict(context, 20)
-    assert torch.equal(load_model("run/latest.pt").predict(context, 20), expected)
-
-
-def test_best_checkpoint_is_the_teachers_lowest_validation_loss(monkeypatch):
-    """best.pt follows the total loss, or the last validation."""
-    teacher, total = iter([5.0, 3.0, 4.0, 2.5, 2.5, 7.0]), iter([6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
-    validate = UTPRunner.validate
-
-    def scripted(self):
-        values = {"loss": next(total), "loss_gt_teacher": next(teacher)}
-        return validate(self) | values
-
-    monkeypatch.setattr(UTPRunner, "validate", scripted)
-    run("run", "VAL.INTERVAL=1")
-    state = load_checkpoint("run/best.pt")
-    assert state["iteration"] == state["best_metrics"]["iteration"] == 4
-    assert state["best_metrics"]["val/loss_gt_teacher"] == 2.5
-    assert load_checkpoint("run/latest.pt")["best_metrics"] == state["best_metrics"]
-
-
-def poison(monkeypatch, *steps):
-    """Makes the losses of these steps (counted from 0) NaN."""
-    calls = iter(range(1000))
-
-    def losses(*args):
-        result = byot_losses(*args)
-        return result if next(calls) not in steps else result._replace(
-            gt={head: loss * torch.nan for head, loss in result.gt.items()}
-        )  # fmt: skip
-
-    monkeypatch.setattr(utp_runner, "byot_losses", losses)
-
-
-def test_non_finite_step_changes_no_weight_and_is_counted(monkeypatch):
-    """One bad batch in a week of training spoils every weight."""
-    once = ["VAL.INTERVAL=9", "TRAIN.NUM_ITERATIONS=2", "TRAIN.CKPT_SAVE_STRATEGY=1"]
-    poison(monkeypatch, 1)
-    run("run", *once)
-    before, after = (load_checkpoint(f"run/{name}.pt") for name in ("previous", "latest"))
-    assert (before["iteration"], after["iteration"]) == (1, 2)
-    assert_same(before["model_state_dict"], after["model_state_dict"])
-    assert_same(before["optim_state_dict"]["state"], after["optim_state_dict"]["state"])
-    assert after["guard"] == {"run": 1, "total": 1}
-    assert "1 non-finite steps skipped" in Path("run/training.log").read_text()
-    assert math.isnan(scalars("run")["train/loss"][2])  # nothing valid in that interval
-
-
-def test_skipped_step_leaves_no_trace_in_the_averages(monkeypatch):
-    """One NaN hides a whole log interval."""
-    poison(monkeypatch, 1)
-    run("run", "TRAIN.LOG_INTERVAL=2", "TRAIN.NUM_ITERATIONS=2", "VAL.INTERVAL=9")
-    first = run("first", "TRAIN.NUM_ITERATIONS=1", "VAL.INTERVAL=9")
-    assert first.iteration == 1
-    one, two = scalars("first"), scalars("run")
-    for tag in ("train/loss", "train/loss_soft_student_1", "train/grad_norm"):
-        assert two[tag][2] == one[tag][1]
-
-
-def test_run_of_non_finite_steps_ends_training(monkeypatch):
-    """A diverged run goes on for days; the read comes later than the third bad step."""
-    poison(monkeypatch, 1, 3, 4, 5)
-    with pytest.raises(TrainingError, match=r"3 steps .* iteration 4 on \(samples 24 to 47 "):
-        run("run", "TRAIN.MAX_SKIPPED_STEPS=3", "TRAIN.LOG_INTERVAL=6", "VAL.INTERVAL=6")
-
-
-def test_guard_keeps_weights_after_its_limit(monkeypatch):
-    """Steps between the limit and the read that look fine must not train on."""
-    poison(monkeypatch, 1, 2)
-    overrides = ["TRAIN.MAX_SKIPPED_STEPS=2", "TRAIN.LOG_INTERVAL=6", "VAL.INTERVAL=6"]
-    runner = UTPRunner(small_config("run", "TRAIN.CKPT_SAVE_STRATEGY=1", *overrides))
-    with pytest.raises(TrainingError, match=r"iteration 2 on \(samples 8 to 23 "):
-        runner.train()
-    before, after = (weights_of(f"run/{name}.pt") for name in ("previous", "latest"))
-    assert_same(before, after)
-    assert load_checkpoint("run/latest.pt")["iteration"] == 5
-
-
 def test_step_without_valid_labels_is_finite(monkeypatch):
     """N = 0: a loss of 0 / 0 would count as a bad step."""
     windows = Windows.__getitems__
@@ -337,21 +183,6 @@ def test_corpus_of_nan_and_infinities_trains():
     runner = run("run")
     assert int(runner.guard.total) == 0
     assert all(math.isfinite(value) for value in scalars("run")["train/loss"].values())
-
-
-def test_weights_alone_start_another_run():
-    """--init-from: a run with other heads takes the backbone and says which heads are new."""
-    run("baseline", BYOT_OFF)
-    config = small_config("byot", "TRAIN.NUM_ITERATIONS=1", "ENV.SEED=3")
-    runner = UTPRunner(config, init_from="baseline/best.pt")
-    backbone = {k: v for k, v in runner.wrapper.state_dict().items() if k.startswith("utp.")}
-    assert_same(backbone, weights_of("baseline/best.pt"))
-    runner.train()
-    assert "new heads on layers [0, 1], heads left out []" in Path("byot/training.log").read_text()
-    run("moved", "MODEL.PARAM.BYOT.AUX_HEAD_LAYERS=[1, 2]", init_from="byot/latest.pt")
-    assert "new heads on layers [2], heads left out [0]" in Path("moved/training.log").read_text()
-    with pytest.raises(CheckpointError, match=r"aux_heads.0.linear1.weight has shape \[24, 16\]"):
-        UTPRunner(small_config("wide", "MODEL.PARAM.embed_dim=32"), init_from="byot/latest.pt")
 
 
 def test_bfloat16_trains_close_to_float32(monkeypatch):
@@ -390,12 +221,3 @@ def test_log_ends_with_a_table_by_head():
     for name in ("loss_gt_head_0", "loss_gt_teacher", "loss_soft_student_1"):
         assert f"{runner.validate()[name]:.4f}" in text[text.index("validation losses after 6") :]
     assert "tensorboard --logdir run" in text
-
-
-def test_finished_run_resumed_reports_and_changes_nothing():
-    """A requeued job that was done already."""
-    run("run")
-    before = load_checkpoint("run/latest.pt")
-    runner = UTPRunner(small_config("run"), resume=True)
-    assert runner.train()["loss"] == pytest.approx(scalars("run")["val/loss"][6])
-    assert_same(load_checkpoint("run/latest.pt"), before)

@@ -1,0 +1,171 @@
+"""Checkpoints, resumption, and steps with non-finite numbers (DESIGN 5)."""
+
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import runners.utp_runner as utp_runner
+from losses.byot import byot_losses
+from runners.checkpoint import CheckpointError, load_checkpoint, load_model
+from runners.utp_runner import TrainingError, UTPRunner
+from tests.small import (
+    BYOT_OFF,
+    POINT,
+    assert_same,
+    run,
+    scalars,
+    small_config,
+    weights_of,
+)
+
+
+@pytest.mark.parametrize("overrides", [[], [POINT], ["TRAIN.LOG_INTERVAL=4"]])
+def test_resumed_run_is_the_uninterrupted_one_bit_for_bit(overrides):
+    """Weights, optimizer, best metrics and curves; the last case stops within a log interval."""
+    run("straight", "TRAIN.CKPT_SAVE_STRATEGY=3", *overrides)
+    Path("resumed").mkdir()
+    shutil.copy("straight/previous.pt", "resumed/latest.pt")
+    assert load_checkpoint("resumed/latest.pt")["iteration"] == 3
+    run("resumed", "TRAIN.CKPT_SAVE_STRATEGY=3", *overrides, resume=True)
+    straight, resumed = (load_checkpoint(f"{name}/latest.pt") for name in ("straight", "resumed"))
+    for part in ("iteration", "model_state_dict", "optim_state_dict", "best_metrics", "meters"):
+        assert_same(straight[part], resumed[part])
+    straight, resumed = scalars("straight"), scalars("resumed")
+    for tag in straight.keys() - {"train/samples_per_second"}:
+        assert resumed[tag] == {step: v for step, v in straight[tag].items() if step > 3}
+
+
+def test_resume_without_a_checkpoint_starts_from_the_beginning():
+    """A requeued job has the same command whether or not it ever ran."""
+    run("fresh", resume=True)
+    assert "starting from the beginning" in Path("fresh/training.log").read_text()
+
+
+def test_folder_with_a_checkpoint_is_refused_without_resume():
+    """A second run that overwrites the first."""
+    run("run")
+    before = weights_of("run/latest.pt")
+    with pytest.raises(CheckpointError, match="--resume"):
+        UTPRunner(small_config("run"))
+    assert_same(weights_of("run/latest.pt"), before)
+
+
+def test_resume_under_another_training_names_the_keys():
+    """Weights of one training that silently go on as another."""
+    run("run")
+    config = small_config("run", "ENV.SEED=5", "TRAIN.DATA.BATCH_SIZE=4", "VAL.INTERVAL=1")
+    with pytest.raises(CheckpointError, match=r"ENV.SEED 0 -> 5, global batch size 8 -> 4$"):
+        UTPRunner(config, resume=True)
+
+
+def test_checkpoint_is_plain_and_rebuilds_the_model():
+    """DESIGN 9: opens with weights_only, holds the resolved config, is enough for the model."""
+    runner = run("run")
+    state = torch.load("run/latest.pt", weights_only=True)
+    needed = {"format_version", "iteration", "model_state_dict", "optim_state_dict"}
+    assert needed | {"best_metrics", "config"} <= state.keys()
+    assert state["config"]["MODEL"]["ARCH"] == "UTP"
+    context = torch.randn(3, 64)
+    expected = runner.wrapper.predict(context, 20)
+    assert torch.equal(load_model("run/latest.pt").predict(context, 20), expected)
+
+
+def test_best_checkpoint_is_the_teachers_lowest_validation_loss(monkeypatch):
+    """best.pt follows the total loss, or the last validation."""
+    teacher, total = iter([5.0, 3.0, 4.0, 2.5, 2.5, 7.0]), iter([6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
+    validate = UTPRunner.validate
+
+    def scripted(self):
+        values = {"loss": next(total), "loss_gt_teacher": next(teacher)}
+        return validate(self) | values
+
+    monkeypatch.setattr(UTPRunner, "validate", scripted)
+    run("run", "VAL.INTERVAL=1")
+    state = load_checkpoint("run/best.pt")
+    assert state["iteration"] == state["best_metrics"]["iteration"] == 4
+    assert state["best_metrics"]["val/loss_gt_teacher"] == 2.5
+    assert load_checkpoint("run/latest.pt")["best_metrics"] == state["best_metrics"]
+
+
+def poison(monkeypatch, *steps):
+    """Makes the losses of these steps (counted from 0) NaN."""
+    calls = iter(range(1000))
+
+    def losses(*args):
+        result = byot_losses(*args)
+        return result if next(calls) not in steps else result._replace(
+            gt={head: loss * torch.nan for head, loss in result.gt.items()}
+        )  # fmt: skip
+
+    monkeypatch.setattr(utp_runner, "byot_losses", losses)
+
+
+def test_non_finite_step_changes_no_weight_and_is_counted(monkeypatch):
+    """One bad batch in a week of training spoils every weight."""
+    once = ["VAL.INTERVAL=9", "TRAIN.NUM_ITERATIONS=2", "TRAIN.CKPT_SAVE_STRATEGY=1"]
+    poison(monkeypatch, 1)
+    run("run", *once)
+    before, after = (load_checkpoint(f"run/{name}.pt") for name in ("previous", "latest"))
+    assert (before["iteration"], after["iteration"]) == (1, 2)
+    assert_same(before["model_state_dict"], after["model_state_dict"])
+    assert_same(before["optim_state_dict"]["state"], after["optim_state_dict"]["state"])
+    assert after["guard"] == {"run": 1, "total": 1}
+    assert "1 non-finite steps skipped" in Path("run/training.log").read_text()
+    assert math.isnan(scalars("run")["train/loss"][2])  # nothing valid in that interval
+
+
+def test_skipped_step_leaves_no_trace_in_the_averages(monkeypatch):
+    """One NaN hides a whole log interval."""
+    poison(monkeypatch, 1)
+    run("run", "TRAIN.LOG_INTERVAL=2", "TRAIN.NUM_ITERATIONS=2", "VAL.INTERVAL=9")
+    first = run("first", "TRAIN.NUM_ITERATIONS=1", "VAL.INTERVAL=9")
+    assert first.iteration == 1
+    one, two = scalars("first"), scalars("run")
+    for tag in ("train/loss", "train/loss_soft_student_1", "train/grad_norm"):
+        assert two[tag][2] == one[tag][1]
+
+
+def test_run_of_non_finite_steps_ends_training(monkeypatch):
+    """A diverged run goes on for days; the read comes later than the third bad step."""
+    poison(monkeypatch, 1, 3, 4, 5)
+    with pytest.raises(TrainingError, match=r"3 steps .* iteration 4 on \(samples 24 to 47 "):
+        run("run", "TRAIN.MAX_SKIPPED_STEPS=3", "TRAIN.LOG_INTERVAL=6", "VAL.INTERVAL=6")
+
+
+def test_guard_keeps_weights_after_its_limit(monkeypatch):
+    """Steps between the limit and the read that look fine must not train on."""
+    poison(monkeypatch, 1, 2)
+    overrides = ["TRAIN.MAX_SKIPPED_STEPS=2", "TRAIN.LOG_INTERVAL=6", "VAL.INTERVAL=6"]
+    runner = UTPRunner(small_config("run", "TRAIN.CKPT_SAVE_STRATEGY=1", *overrides))
+    with pytest.raises(TrainingError, match=r"iteration 2 on \(samples 8 to 23 "):
+        runner.train()
+    before, after = (weights_of(f"run/{name}.pt") for name in ("previous", "latest"))
+    assert_same(before, after)
+    assert load_checkpoint("run/latest.pt")["iteration"] == 5
+
+
+def test_weights_alone_start_another_run():
+    """--init-from: a run with other heads takes the backbone and says which heads are new."""
+    run("baseline", BYOT_OFF)
+    config = small_config("byot", "TRAIN.NUM_ITERATIONS=1", "ENV.SEED=3")
+    runner = UTPRunner(config, init_from="baseline/best.pt")
+    backbone = {k: v for k, v in runner.wrapper.state_dict().items() if k.startswith("utp.")}
+    assert_same(backbone, weights_of("baseline/best.pt"))
+    runner.train()
+    assert "new heads on layers [0, 1], heads left out []" in Path("byot/training.log").read_text()
+    run("moved", "MODEL.PARAM.BYOT.AUX_HEAD_LAYERS=[1, 2]", init_from="byot/latest.pt")
+    assert "new heads on layers [2], heads left out [0]" in Path("moved/training.log").read_text()
+    with pytest.raises(CheckpointError, match=r"aux_heads.0.linear1.weight has shape \[24, 16\]"):
+        UTPRunner(small_config("wide", "MODEL.PARAM.embed_dim=32"), init_from="byot/latest.pt")
+
+
+def test_finished_run_resumed_reports_and_changes_nothing():
+    """A requeued job that was done already."""
+    run("run")
+    before = load_checkpoint("run/latest.pt")
+    runner = UTPRunner(small_config("run"), resume=True)
+    assert runner.train()["loss"] == pytest.approx(scalars("run")["val/loss"][6])
+    assert_same(load_checkpoint("run/latest.pt"), before)
