@@ -83,8 +83,12 @@ def check_same_training(state: dict, config: dict, world_size: int, path: Path) 
         path: where the checkpoint comes from, for the error.
 
     Raises:
-        CheckpointError: with every differing key, then and now.
+        CheckpointError: with every differing key, then and now; or it holds weights alone.
     """
+    if "config" not in state:
+        raise CheckpointError(
+            f"{path} holds no training to go on with; start from its weights with --init-from"
+        )
     then = trajectory(state["config"], state["world_size"])
     now = trajectory(config, world_size)
     keys = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))

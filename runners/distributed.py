@@ -34,7 +34,8 @@ def start(gpu_num: int) -> Process:
     if "WORLD_SIZE" not in os.environ:
         return Process(0, 1, device)
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if gpu_num else "gloo")
+        backend, bound = ("nccl", device) if gpu_num else ("gloo", None)
+        dist.init_process_group(backend, device_id=bound)
     return Process(dist.get_rank(), dist.get_world_size(), device)
 
 

@@ -61,6 +61,15 @@ def test_resume_under_another_training_names_the_keys():
         UTPRunner(config, resume=True)
 
 
+def test_resume_from_weights_alone_is_refused():
+    """UTPExp's file put into a run's folder would end in a KeyError."""
+    Path("run").mkdir()
+    model = UTPRunner(small_config("other")).wrapper
+    torch.save({"model_state_dict": model.state_dict()}, "run/latest.pt")
+    with pytest.raises(CheckpointError, match=r"^run/latest.pt .* --init-from$"):
+        UTPRunner(small_config("run"), resume=True)
+
+
 def test_checkpoint_is_plain_and_rebuilds_the_model():
     """DESIGN 9: opens with weights_only, holds the resolved config, is enough for the model."""
     runner = run("run")
