@@ -35,7 +35,8 @@ def main(argv: list[str]) -> int:
         print(f"error: {line}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        line = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"error: {line}", file=sys.stderr)
         return 1
     distributed.stop()
     return 0

@@ -33,7 +33,7 @@ def load_config(path: str | Path, overrides: list[str] = ()) -> EasyDict:
 
 def read_config_file(path: str | Path) -> EasyDict:
     """A copy of the `CFG` that a Python file defines."""
-    path = Path(path)
+    path = Path(path).resolve()
     if not path.is_file():
         raise ConfigError(f"{path}: no such configuration file")
     spec = importlib.util.spec_from_file_location(f"config_file_{path.stem}", path)
@@ -44,10 +44,12 @@ def read_config_file(path: str | Path) -> EasyDict:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever a user's file raises
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-        line = (
-            error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else 1
-        )
-        raise ConfigError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
+        if isinstance(error, SyntaxError) and error.filename == str(path):
+            line = error.lineno
+        else:
+            line = frames[-1].lineno if frames else 1
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigError(f"{path}, line {line}: {what}") from error
     if not isinstance(getattr(module, "CFG", None), dict):
         raise ConfigError(f"{path}: it defines no CFG; a configuration assigns CFG = EasyDict()")
     return deepcopy(module.CFG)
@@ -62,7 +64,7 @@ def apply_override(config: EasyDict, override: str) -> None:
         raise ConfigError(f"{key}: unknown key; the nearest known one is {nearest(key)}")
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         value = text  # the shell has eaten the quotes; where no string is allowed, check says so
     *sections, leaf = key.split(".")
     holder: Any = config
@@ -110,7 +112,7 @@ def _resolve_devices(config: EasyDict) -> None:
     visible, launched = torch.cuda.device_count(), os.environ.get("LOCAL_WORLD_SIZE")
     local = int(launched or visible)
     if config.GPU_NUM is None:
-        config.GPU_NUM = min(local, visible)
+        config.GPU_NUM = local if visible else 0
     if visible < config.GPU_NUM:
         raise refuse("GPU_NUM", config.GPU_NUM, f"an int from 0 to {visible}, the visible GPUs")
     if launched and config.GPU_NUM not in (0, local):

@@ -5,7 +5,6 @@
 
 import difflib
 import itertools
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -58,7 +57,7 @@ def _is_int(v: Any) -> bool:
 
 
 def _is_number(v: Any) -> bool:
-    return type(v) in (int, float) and math.isfinite(v)
+    return type(v) in (int, float) and abs(v) < 1e300  # NaN and infinity are not
 
 
 def _is_list(v: Any) -> bool:
@@ -74,6 +73,7 @@ def _are_quantiles(v: Any) -> bool:
 
 BOOL = Kind("True or False", lambda v: type(v) is bool)
 TEXT = Kind("a string", lambda v: isinstance(v, str))
+PATH = Kind("a path, not empty", lambda v: isinstance(v, str) and v != "")
 NAME = Kind(
     "a name of letters, digits, '_', '-' and '.', not starting with '.'",
     lambda v: (
@@ -149,7 +149,7 @@ SCHEMA: dict[str, Key] = {
     "TRAIN.NUM_ITERATIONS": Key(POSITIVE, "optimizer steps of the run"),
     "TRAIN.CKPT_SAVE_STRATEGY": Key(POSITIVE, "iterations between saves of latest.pt", 1000),
     "TRAIN.CKPT_SAVE_DIR": Key(
-        optional(TEXT, "checkpoints/<MODEL.NAME>/<DATASET.NAME>_<hash>"),
+        optional(PATH, "checkpoints/<MODEL.NAME>/<DATASET.NAME>_<hash>"),
         "the run's folder; --run-dir goes before it",
         None,
     ),
@@ -164,7 +164,7 @@ SCHEMA: dict[str, Key] = {
         choice(True), "the fused kernel, which can skip a non-finite step without asking", True
     ),
     "TRAIN.LR_SCHEDULER.TYPE": Key(
-        choice("CosineWarmup"), "linear warm-up from 0, then cosine to 0", "CosineWarmup"
+        choice("CosineWarmup"), "linear warm-up, then cosine to 0", "CosineWarmup"
     ),
     "TRAIN.LR_SCHEDULER.PARAM.num_warmup_steps": Key(WARMUP, "length of the warm-up", 0.1),
     "TRAIN.LR_SCHEDULER.PARAM.num_training_steps": Key(
@@ -242,11 +242,14 @@ def check_together(config: dict) -> None:
         if length > param[limit]:
             allowed = f"an int from 1 to {PARAM}{limit} = {param[limit]}"
             raise refuse(f"DATASET.PARAM.{key}_length", length, allowed)
-    if byot["ENABLED"]:
+    if byot["ENABLED"]:  # a baseline may be shallower than its AUX_HEAD_LAYERS
         layers, weights = byot["AUX_HEAD_LAYERS"], byot["LOSS_WEIGHTS"]
-        if not layers or not all(0 <= layer < num_layers for layer in layers):
-            allowed = f"a list of one or more layer indices, ints from 0 to {num_layers - 1}"
+        allowed = f"a list of one or more layer indices, ints from 0 to {num_layers - 1}"
+        if not layers:
             raise refuse(BYOT + "AUX_HEAD_LAYERS", layers, allowed)
+        for layer in layers:
+            if not 0 <= layer < num_layers:
+                raise refuse(BYOT + "AUX_HEAD_LAYERS", layer, allowed)
         if weights["loss_gt"] == weights["loss_soft"] == 0:
             raise refuse(BYOT + "LOSS_WEIGHTS", dict(weights), "at least one weight above 0")
     steps = schedule["num_training_steps"] or config["TRAIN"]["NUM_ITERATIONS"]

@@ -6,7 +6,7 @@ Here the parts themselves are drawn and combined, which needs no n^3 factorisati
 seasonalities, smooth and rough noise. On top come what real series have and Gaussian processes
 lack: level shifts, spikes, missing stretches, different lengths and units.
 
-The same seed gives the same corpus, bit for bit.
+The same seed gives the same corpus, bit for bit on one kind of machine.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from data.corpus import SPLITS, write_corpus
+from data.corpus import SPLITS, CorpusError, write_corpus
 
 NUM_SERIES = {"train": 4096, "valid": 512}
 LENGTH = 2048
@@ -30,8 +30,13 @@ def ensure_synthetic(root: Path, seed: int = 0) -> None:
     Raises:
         CorpusError: `root` could not be written.
     """
-    if not root.exists():
+    if root.exists():
+        return
+    try:
         build_synthetic(root, NUM_SERIES, LENGTH, seed)
+    except CorpusError:
+        if not root.exists():  # else another run was faster
+            raise
 
 
 def build_synthetic(root: Path, num_series: dict[str, int], length: int, seed: int) -> None:

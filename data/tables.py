@@ -7,6 +7,7 @@ m4     a header, one row per series: its name, then its values; rows may differ 
 """
 
 import csv
+import itertools
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -57,12 +58,12 @@ def read_table(path: Path, layout: str | None = None) -> Table:
     if first is None:
         raise TableError(f"{path} has no data rows; a header and at least one row are needed")
     if layout is None:
-        cell = first[1][0] if first[1] else ""
+        cell = first[1][0]
         starts_a_step = _parse_date(cell) or _is_number(cell) or _is_missing(cell)
         layout = "wide" if starts_a_step else "m4"
     if len(header) == 1 and layout == "m4":
         raise TableError(f"{path}, header: one cell, {header[0]!r:.60}; is it separated by commas?")
-    body = _chain(first, rows)
+    body = itertools.chain([first], rows)
     return _read_wide(path, header, body) if layout == "wide" else _read_m4(path, body)
 
 
@@ -99,24 +100,23 @@ def _read_m4(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Table:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The non-empty rows of a file, each with the number of the line that it ends on."""
+    """The rows of a file that are not empty, each with the number of the line that it ends on."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
+            single = False
             for row in reader:
                 if row:
+                    single = single or (reader.line_num == 1 and len(row) == 1)
                     yield reader.line_num, row
+                elif single:  # of one column, an empty line is an empty cell
+                    yield reader.line_num, [""]
     except UnicodeDecodeError:
         raise TableError(f"{path} is not UTF-8 text; a CSV file in UTF-8 is needed") from None
     except csv.Error as error:
         raise TableError(f"{path}, row {reader.line_num}: not CSV ({error})") from None
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _chain(first: tuple[int, list[str]], rest: Iterator) -> Iterator[tuple[int, list[str]]]:
-    yield first
-    yield from rest
 
 
 def _check_names(path: Path, names: list[str]) -> None:

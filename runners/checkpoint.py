@@ -8,7 +8,6 @@ exact resumption needs.
 import hashlib
 import json
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +84,7 @@ def check_same_training(state: dict, config: dict, world_size: int, path: Path) 
     Raises:
         CheckpointError: with every differing key, then and now; or it holds weights alone.
     """
-    if "config" not in state:
+    if "config" not in state or "world_size" not in state:
         raise CheckpointError(
             f"{path} holds no training to go on with; start from its weights with --init-from"
         )
@@ -95,6 +94,18 @@ def check_same_training(state: dict, config: dict, world_size: int, path: Path) 
     if keys:
         changes = ", ".join(f"{key} {then.get(key)!r} -> {now.get(key)!r}" for key in keys)
         raise CheckpointError(f"{path} is of another training: {changes}")
+
+
+def free_changes(then: dict, now: dict) -> list[str]:
+    """A line where two plain configurations of one training differ in what shapes the rest."""
+    lines = []
+    for keys in (("TRAIN", "LR_SCHEDULER", "PARAM"), ("DATASET", "PARAM", "num_valid_samples")):
+        old, new = then, now
+        for key in keys:
+            old, new = old[key], new[key]
+        if old != new:
+            lines.append(f"{'.'.join(keys)} was {old}, is {new} from here on")
+    return lines
 
 
 def save_checkpoint(folder: Path, name: str, checkpoint: dict) -> None:
@@ -110,11 +121,14 @@ def save_checkpoint(folder: Path, name: str, checkpoint: dict) -> None:
     if name == LATEST and path.exists():
         path.replace(folder / PREVIOUS)
     aside.replace(path)
+    descriptor = os.open(folder, os.O_RDONLY)
+    os.fsync(descriptor)  # the renames too
+    os.close(descriptor)
 
 
 def find_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint of a run's folder, or None."""
-    for name in (LATEST, PREVIOUS):
+    for name in (LATEST, PREVIOUS, BEST):
         if (folder / name).is_file():
             return folder / name
     return None
@@ -133,10 +147,13 @@ def load_checkpoint(path: str | Path) -> dict:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"{path} is not a whole checkpoint of tensors: {reason}") from None
-    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model_state_dict"), dict):
+    except Exception:  # the unpickler raises many kinds, and advises to run what it refused
+        raise CheckpointError(
+            f"{path} is no whole checkpoint: torch.save did not write it, it is damaged, or it "
+            "holds more than tensors and plain values"
+        ) from None
+    weights = checkpoint.get("model_state_dict") if isinstance(checkpoint, dict) else None
+    if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
         raise CheckpointError(f"{path} is not a checkpoint: it holds no model_state_dict")
     version = checkpoint.get("format_version", FORMAT_VERSION)
     if version != FORMAT_VERSION:
@@ -151,7 +168,8 @@ def convert_names(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     """
 
     def convert(key: str) -> str:
-        key = key.removeprefix("module.").removeprefix("_orig_mod.")
+        while key.startswith(("module.", "_orig_mod.")):
+            key = key.partition(".")[2]
         return key.removeprefix("utp.") if key.startswith("utp.aux_heads.") else key
 
     return {convert(key): tensor for key, tensor in state_dict.items()}
@@ -176,7 +194,7 @@ def load_model(path: str | Path, param: dict | None = None) -> BYOTWrapper:
     """
     checkpoint = load_checkpoint(path)
     if param is None:
-        if "config" not in checkpoint:
+        if "format_version" not in checkpoint or "config" not in checkpoint:
             raise CheckpointError(
                 f"{path} holds no configuration, as UTPExp's files do not; say which model it is "
                 "(--param CONFIG, or load_model's param)"
@@ -186,7 +204,8 @@ def load_model(path: str | Path, param: dict | None = None) -> BYOTWrapper:
     new, left_out = load_weights(model, checkpoint["model_state_dict"], path)
     if new or left_out:
         raise CheckpointError(
-            f"{path} has other heads than its configuration: missing {new}, unexpected {left_out}"
+            f"{path}: its heads are not those of MODEL.PARAM.BYOT; missing on layers {new}, "
+            f"unexpected on layers {left_out}"
         )
     return model.eval()
 

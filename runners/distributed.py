@@ -42,6 +42,7 @@ def start(gpu_num: int) -> Process:
 def stop() -> None:
     """Leaves the other processes; without a launcher there are none."""
     if dist.is_initialized():
+        dist.barrier()  # gloo aborts a process whose peer leaves while it still reads from it
         dist.destroy_process_group()
 
 

@@ -84,7 +84,7 @@ class Board:
     """
 
     def __init__(self, folder: Path, iteration: int):
-        self._writer = SummaryWriter(str(folder), purge_step=iteration + 1 if iteration else None)
+        self._writer = SummaryWriter(str(folder), purge_step=iteration + 1)
 
     def write(self, group: str, values: dict[str, float], iteration: int) -> None:
         """Writes `<group>/<name>` for each value."""

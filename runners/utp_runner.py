@@ -29,7 +29,7 @@ from runners.optimization import StepGuard, cosine_warmup
 from runners.run_log import RunLog
 
 DATASETS = Path("datasets")
-TIMED_STEPS = 5  # after which the length of the run is estimated
+TIMED_STEPS = 5  # tell how long the run takes; the first step, which compiles, is not one
 
 
 class TrainingError(Exception):
@@ -94,7 +94,7 @@ class UTPRunner:
         self.model = self.wrapper
         if self.process.world_size > 1:
             # The one buffer, the rotary table, is a constant.
-            self.model = DistributedDataParallel(self.wrapper, broadcast_buffers=False)
+            self.model = DistributedDataParallel(self.wrapper, forward_sync_buffers=False)
 
     def train(self) -> dict[str, float]:
         """Trains until NUM_ITERATIONS and returns the last validation's meters.
@@ -165,13 +165,17 @@ class UTPRunner:
             self.log.progress.update()
 
             # Log: the only reads from the device.
-            if self.iteration - first == TIMED_STEPS:
+            if self.iteration - first in (1, 1 + TIMED_STEPS):
                 grad_norm.item()  # what has been asked of the device is done
                 seconds = (time.perf_counter() - started) / TIMED_STEPS
-                self.log.warn_if_long(seconds, num_iterations - self.iteration)
+                if self.iteration - first > 1:
+                    self.log.warn_if_long(seconds, num_iterations - self.iteration)
+                started = time.perf_counter()
+            saves = self._is_due(train.CKPT_SAVE_STRATEGY) or self._is_due(self.config.VAL.INTERVAL)
+            if saves or self._is_due(train.LOG_INTERVAL):
+                self._stop_if_skipping()
             if self._is_due(train.LOG_INTERVAL):
                 averages = self.meters.averages()
-                self._stop_if_skipping()
                 steps, now = self.iteration - last_logged, time.perf_counter()
                 rate = steps * self.global_batch / (now - logged)
                 self.log.training(averages | {"lr": lr, "samples_per_second": rate}, self.iteration)
@@ -259,7 +263,7 @@ class UTPRunner:
         )
 
     def _has_bfloat16(self) -> bool:
-        """Whether the device multiplies bfloat16 matrices faster than float32 ones."""
+        """Whether the device has bfloat16: CUDA, or a CPU with the instructions."""
         if self.device.type == "cuda":
             return True
         has = torch.cpu.get_capabilities()
@@ -282,6 +286,7 @@ class UTPRunner:
         state = checkpoint.load_checkpoint(path)
         plain = checkpoint.to_plain(self.config)
         checkpoint.check_same_training(state, plain, self.process.world_size, path)
+        self.notes += checkpoint.free_changes(state["config"], plain)
         self.wrapper.load_state_dict(state["model_state_dict"])
         self.optimizer.load_state_dict(state["optim_state_dict"])
         self.guard.load_state_dict(state["guard"])
@@ -335,11 +340,13 @@ class UTPRunner:
         if run >= self.guard.limit:
             first = self.iteration - run
             samples = first * self.global_batch, (first + self.guard.limit) * self.global_batch - 1
-            raise TrainingError(
+            message = (
                 f"{self.guard.limit} steps in a row had a non-finite loss or gradient, from "
                 f"iteration {first + 1} on (samples {samples[0]} to {samples[1]} of seed "
                 f"{self.config.ENV.SEED}); weights are those of iteration {first}"
             )
+            self.log.say(message, logging.ERROR)
+            raise TrainingError(message)
         if total:
             line = f"iteration {self.iteration}: {total} non-finite steps skipped until now"
             self.log.say(line, logging.WARNING)

@@ -97,7 +97,7 @@ def test_golden_file_without_param_says_what_is_missing(tmp_path):
         ({"num_layers": 5}, "lacks utp.encoder_layers.4."),
         ({"num_layers": 3, "BYOT": {}}, "holds utp.encoder_layers.3."),
         ({"quantiles": [0.1, 0.5, 0.9]}, "linear2.bias has shape"),
-        ({"BYOT": {}}, "other heads"),
+        ({"BYOT": {}}, "its heads are not those"),
     ],
 )
 def test_golden_file_is_refused_by_another_model(tmp_path, change, key):

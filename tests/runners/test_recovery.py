@@ -145,15 +145,56 @@ def test_run_of_non_finite_steps_ends_training(monkeypatch):
 
 
 def test_guard_keeps_weights_after_its_limit(monkeypatch):
-    """Steps between the limit and the read that look fine must not train on."""
+    """Good steps between the limit and the read must neither train on nor hide the bad ones."""
     poison(monkeypatch, 1, 2)
     overrides = ["TRAIN.MAX_SKIPPED_STEPS=2", "TRAIN.LOG_INTERVAL=6", "VAL.INTERVAL=6"]
-    runner = UTPRunner(small_config("run", "TRAIN.CKPT_SAVE_STRATEGY=1", *overrides))
+    runner = UTPRunner(small_config("run", *overrides))
+    one_step = run("one", "TRAIN.NUM_ITERATIONS=1")
+    poison(monkeypatch, 1, 2)
     with pytest.raises(TrainingError, match=r"iteration 2 on \(samples 8 to 23 "):
         runner.train()
-    before, after = (weights_of(f"run/{name}.pt") for name in ("previous", "latest"))
-    assert_same(before, after)
-    assert load_checkpoint("run/latest.pt")["iteration"] == 5
+    assert_same(dict(one_step.wrapper.state_dict()), dict(runner.wrapper.state_dict()))
+    assert "iteration 2 on" in Path("run/training.log").read_text()
+
+
+def test_frozen_steps_are_not_saved(monkeypatch):
+    """Checkpoints written between the limit and the read would stop again when resumed."""
+    poison(monkeypatch, 1, 2)
+    overrides = ["TRAIN.MAX_SKIPPED_STEPS=2", "TRAIN.LOG_INTERVAL=6", "VAL.INTERVAL=6"]
+    with pytest.raises(TrainingError):
+        run("run", "TRAIN.CKPT_SAVE_STRATEGY=1", *overrides)
+    assert load_checkpoint("run/latest.pt")["iteration"] == 2
+
+
+def test_folder_with_only_a_best_checkpoint_is_refused_too():
+    """A run that died before its first latest.pt would lose its best.pt to the next."""
+    run("run")
+    for name in ("latest.pt", "previous.pt"):
+        Path("run", name).unlink(missing_ok=True)
+    with pytest.raises(CheckpointError, match="--resume"):
+        UTPRunner(small_config("run"))
+    assert UTPRunner(small_config("run"), resume=True).iteration in (3, 6)
+
+
+def test_curves_of_a_run_that_died_early_are_not_kept(monkeypatch):
+    """Started again from the beginning, each iteration must be there once."""
+    died = RuntimeError("died")
+    monkeypatch.setattr(UTPRunner, "validate", lambda self: (_ for _ in ()).throw(died))
+    with pytest.raises(RuntimeError, match="died"):
+        run("run")
+    monkeypatch.undo()
+    run("run", "TRAIN.NUM_ITERATIONS=2")
+    assert list(scalars("run")["train/loss"]) == [1, 2]
+
+
+def test_changed_schedule_is_said_on_resuming():
+    """A longer run raises the rate again from nearly 0; the log must say so."""
+    run("run", "TRAIN.LR_SCHEDULER.PARAM.num_training_steps=None")
+    overrides = ["TRAIN.LR_SCHEDULER.PARAM.num_training_steps=None", "TRAIN.NUM_ITERATIONS=8"]
+    run("run", *overrides, resume=True)
+    text = Path("run/training.log").read_text()
+    assert "TRAIN.LR_SCHEDULER.PARAM was" in text
+    assert "'num_training_steps': 8} from here on" in text
 
 
 def test_weights_alone_start_another_run():

@@ -207,7 +207,7 @@ def test_bfloat16_falls_back_with_a_word(monkeypatch):
 def test_run_of_more_than_a_day_is_said_after_the_first_steps(monkeypatch):
     """Someone starts utp_base on a laptop and waits for the first validation."""
     monkeypatch.setattr("runners.run_log.DAY", 1e-6)
-    run("run")
+    run("run", "TRAIN.NUM_ITERATIONS=8")
     text = Path("run/training.log").read_text()
     assert (
         text.index("iteration 4:") < text.index("config/utp_tiny.py") < text.index("iteration 6:")
