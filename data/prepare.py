@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
         report = prepare(
             args.files, args.out, args.valid_fraction, args.layout, args.row_length,
             overlap=args.context + args.horizon - 1, seed=args.seed, log=print,
+            min_length=min(MIN_CONTEXT, args.context) + min(MIN_TARGET, args.horizon),
         )  # fmt: skip
     except (CorpusError, TableError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -43,6 +44,7 @@ def prepare(
     overlap: int = 1087,
     seed: int = 0,
     log=lambda line: None,
+    min_length: int = 1,
 ) -> str:
     """Writes the series of CSV files as one corpus.
 
@@ -58,6 +60,7 @@ def prepare(
         overlap: values that consecutive rows of one series share: context + horizon - 1.
         seed: of the choice of held-out series.
         log: takes one line for each file.
+        min_length: a shorter series is left out: no window would be drawn from it.
 
     Returns:
         A line that says what was written.
@@ -80,8 +83,8 @@ def prepare(
     with write_corpus(out, row_length) as writers:
         for file in files:
             table = read_table(file, layout)
-            series = [trimmed for s in table.series if len(trimmed := trim(s))]
-            log(_describe(file, table, series))
+            series = [trimmed for s in table.series if len(trimmed := trim(s)) >= min_length]
+            log(_describe(file, table, series, min_length))
             # Rounding the running total holds out the right number over many small files.
             total = num_series["train"] + num_series["valid"] + len(series)
             num_valid = round(total * valid_fraction) - num_series["valid"]
@@ -120,14 +123,12 @@ def cut(values: np.ndarray, row_length: int, overlap: int) -> Iterator[np.ndarra
         start += row_length - overlap
 
 
-def _describe(file: Path, table: Table, series: list[np.ndarray]) -> str:
+def _describe(file: Path, table: Table, series: list[np.ndarray], min_length: int) -> str:
     count = sum(map(len, series))
     missing = sum(int((~np.isfinite(s)).sum()) for s in series)
     line = f"{file}: {table.layout}, {len(series):,} series, {count:,} values, {missing:,} missing"
-    if empty := len(table.series) - len(series):
-        line += f"; {empty:,} series without a value left out"
-    if short := sum(len(s) < MIN_CONTEXT + MIN_TARGET for s in series):
-        line += f"; {short:,} series are too short for a window ({MIN_CONTEXT} + {MIN_TARGET})"
+    if short := len(table.series) - len(series):
+        line += f"; {short:,} series of fewer than {min_length} values left out"
     if table.timestamps is not None and len(table.timestamps) > 2:
         steps, counts = np.unique(np.diff(table.timestamps), return_counts=True)
         if odd := int(counts.sum() - counts.max()):

@@ -19,11 +19,14 @@ ROOT = Path(__file__).parents[2]
 REAL = ROOT / "../shared/data"
 
 
-def write_m4(file, ids, length=30):
+def write_m4(file, ids, length=70):
     """Series i holds i * 1,000 + position."""
     rows = [f"s{i}," + ",".join(str(1000 * i + t) for t in range(length)) for i in ids]
     file.write_text("\n".join(["id,V1", *rows]) + "\n")
     return file
+
+
+SMALL = ["--context", "1", "--horizon", "1"]  # takes series of two values
 
 
 def read_ids(root):
@@ -39,7 +42,7 @@ def read_ids(root):
 
 @pytest.fixture
 def file(tmp_path):
-    """An m4 file of 20 series of 30 values."""
+    """An m4 file of 20 series of 70 values."""
     return write_m4(tmp_path / "file.csv", range(20))
 
 
@@ -173,10 +176,10 @@ def test_series_without_a_value_are_left_out_and_named(tmp_path, capsys):
     """Rows without a value would be drawn in vain, or vanish unsaid."""
     file = tmp_path / "file.csv"
     file.write_text("id,V1\na,,\nb,1,2\nc\nd,3,4\n")
-    args = ["--out", str(tmp_path / "c"), "--valid-fraction", "0.5"]
+    args = ["--out", str(tmp_path / "c"), "--valid-fraction", "0.5", *SMALL]
     assert main([str(file), *args]) == 0
     out = capsys.readouterr().out
-    assert "m4, 2 series, 4 values, 0 missing; 2 series without a value left out" in out
+    assert "m4, 2 series, 4 values, 0 missing; 2 series of fewer than 2 values left out" in out
     assert [len(Corpus(tmp_path / "c", split).rows) for split in ("train", "valid")] == [1, 1]
 
 
@@ -186,7 +189,8 @@ def test_both_layouts_in_one_corpus(tmp_path, capsys):
     wide = tmp_path / "wide.csv"
     days = [f"2016-01-{t + 1:02},{3000 + t},{4000 + t}\n" for t in range(5)]
     wide.write_text("date,a,b\n" + "".join(days))
-    assert main([str(m4), str(wide), "--out", str(tmp_path / "c"), "--valid-fraction", "0.2"]) == 0
+    options = ["--valid-fraction", "0.2", *SMALL]
+    assert main([str(m4), str(wide), "--out", str(tmp_path / "c"), *options]) == 0
     out = capsys.readouterr().out
     assert "m4, 3 series, 15 values, 0 missing" in out
     assert "wide, 2 series, 10 values, 0 missing" in out
@@ -202,7 +206,7 @@ def test_a_given_layout_is_used(tmp_path):
     """--layout would not reach the reader."""
     file = tmp_path / "file.csv"
     file.write_text("id,V1,V2\n1,10,11\n2,20,21\n")
-    options = ["--valid-fraction", "0.5", "--layout", "m4"]
+    options = ["--valid-fraction", "0.5", "--layout", "m4", *SMALL]
     assert main([str(file), "--out", str(tmp_path / "c"), *options]) == 0
     rows = np.concatenate([Corpus(tmp_path / "c", split).rows for split in ("train", "valid")])
     assert sorted(rows[:, 0]) == [10, 20]
@@ -213,7 +217,7 @@ def test_odd_time_steps_are_said(tmp_path, capsys):
     file = tmp_path / "file.csv"
     days = (1, 2, 3, 5, 6, 9)
     file.write_text("date,a,b\n" + "".join(f"2016-01-{day:02},1,2\n" for day in days))
-    options = ["--valid-fraction", "0.5"]
+    options = ["--valid-fraction", "0.5", *SMALL]
     assert main([str(file), "--out", str(tmp_path / "c"), *options]) == 0
     assert "2 time steps are not 1 day" in capsys.readouterr().out
 
@@ -296,7 +300,7 @@ def test_a_row_may_hold_exactly_one_window(tmp_path, file):
     """The smallest row length would be refused, or cut without end."""
     options = ["--row-length", "12", "--context", "9", "--horizon", "3"]
     assert main([str(file), "--out", str(tmp_path / "c"), *options]) == 0
-    assert len(Corpus(tmp_path / "c", "train").rows) == 18 * (30 - 12 + 1)
+    assert len(Corpus(tmp_path / "c", "train").rows) == 18 * (70 - 12 + 1)
 
 
 def test_an_existing_corpus_is_refused(tmp_path, file, refused):
@@ -315,7 +319,7 @@ def test_too_few_series(tmp_path, refused, count, split):
     file = tmp_path / "file.csv"
     file.write_text("id,V1\nempty,\n" + "".join(f"s{i},1,2\n" for i in range(count)))
     words = f"{count} usable series and --valid-fraction 0.1 leave none for the {split} split"
-    refused(file, "--out", tmp_path / "c", words=words)
+    refused(file, "--out", tmp_path / "c", *SMALL, words=words)
 
 
 def test_too_many_held_out(tmp_path, refused):
@@ -366,15 +370,17 @@ def test_rows_that_do_not_advance_are_refused(tmp_path, file):
     assert not (tmp_path / "c").exists()
 
 
-def test_series_too_short_for_a_window_are_said(tmp_path, capsys):
-    """A corpus of short series would fail only when it is trained on: 48 + 16 values are needed."""
+def test_series_too_short_for_a_window_are_left_out(tmp_path, capsys):
+    """They would be drawn in vain, until training stops: 48 + 16 values are needed."""
     write_m4(tmp_path / "short.csv", range(3), length=63)
     write_m4(tmp_path / "long.csv", range(3, 6), length=64)
     args = ["--out", str(tmp_path / "c"), "--valid-fraction", "0.5"]
     assert main([str(tmp_path / "short.csv"), str(tmp_path / "long.csv"), *args]) == 0
     short, long, *_ = capsys.readouterr().out.splitlines()
-    assert short.endswith("3 series are too short for a window (48 + 16)")
-    assert "short for" not in long
+    assert short.endswith("3 series of fewer than 64 values left out")
+    assert "left out" not in long
+    ids = read_ids(tmp_path / "c")
+    assert sorted(ids["train"] + ids["valid"]) == [3, 4, 5]
 
 
 def test_a_file_in_the_place_of_the_parent(tmp_path, file, refused):

@@ -178,11 +178,13 @@ def test_folder_with_only_a_best_checkpoint_is_refused_too():
 
 def test_curves_of_a_run_that_died_early_are_not_kept(monkeypatch):
     """Started again from the beginning, each iteration must be there once."""
-    died = RuntimeError("died")
-    monkeypatch.setattr(UTPRunner, "validate", lambda self: (_ for _ in ()).throw(died))
-    with pytest.raises(RuntimeError, match="died"):
+
+    def die(self):
+        raise RuntimeError("died")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="died"):
+        patch.setattr(UTPRunner, "validate", die)
         run("run")
-    monkeypatch.undo()
     run("run", "TRAIN.NUM_ITERATIONS=2")
     assert list(scalars("run")["train/loss"]) == [1, 2]
 
