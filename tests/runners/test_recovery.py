@@ -182,9 +182,10 @@ def test_curves_of_a_run_that_died_early_are_not_kept(monkeypatch):
     def die(self):
         raise RuntimeError("died")
 
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="died"):
+    with monkeypatch.context() as patch:
         patch.setattr(UTPRunner, "validate", die)
-        run("run")
+        with pytest.raises(RuntimeError, match="died"):
+            run("run")
     run("run", "TRAIN.NUM_ITERATIONS=2")
     assert list(scalars("run")["train/loss"]) == [1, 2]
 
