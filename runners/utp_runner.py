@@ -29,7 +29,7 @@ from runners.optimization import StepGuard, cosine_warmup
 from runners.run_log import RunLog
 
 DATASETS = Path("datasets")
-TIMED_STEPS = 5  # tell how long the run takes; the first step, which compiles, is not one
+TIMED_STEPS = 2  # tell how long the run takes; the first step, which compiles, is not one
 
 
 class TrainingError(Exception):
