@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from typing import NamedTuple
 
 import torch
@@ -42,7 +43,8 @@ def start(gpu_num: int) -> Process:
 def stop() -> None:
     """Leaves the other processes; without a launcher there are none."""
     if dist.is_initialized():
-        dist.barrier()  # gloo aborts a process whose peer leaves while it still reads from it
+        dist.barrier()
+        time.sleep(0.5)  # a peer may still be inside the barrier; gloo aborts it if this one leaves
         dist.destroy_process_group()
 
 
