@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from typing import NamedTuple
 
 import torch
@@ -37,6 +36,7 @@ def start(gpu_num: int) -> Process:
     if not dist.is_initialized():
         backend, bound = ("nccl", device) if gpu_num else ("gloo", None)
         dist.init_process_group(backend, device_id=bound)
+        dist.barrier()  # one that leaves while its peers still connect makes gloo abort them
     return Process(dist.get_rank(), dist.get_world_size(), device)
 
 
@@ -44,7 +44,6 @@ def stop() -> None:
     """Leaves the other processes; without a launcher there are none."""
     if dist.is_initialized():
         dist.barrier()
-        time.sleep(0.5)  # a peer may still be inside the barrier; gloo aborts it if this one leaves
         dist.destroy_process_group()
 
 
