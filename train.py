@@ -5,40 +5,59 @@ python train.py -c config/utp_tiny.py
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
+
+import torch
+from easydict import EasyDict
 
 from config.loading import load_config
 from config.schema import ConfigError
 from data.corpus import CorpusError
 from runners import distributed
 from runners.checkpoint import CheckpointError
-from runners.utp_runner import TrainingError
+from runners.distributed import PeerLostError
+from runners.stopping import Stopped, TrainingError
 
 
 def main(argv: list[str]) -> int:
     """Runs the command and returns its exit status."""
     args = parse_args(argv)
+    if args.run_dir:
+        args.overrides.append(f"TRAIN.CKPT_SAVE_DIR={args.run_dir!r}")
     try:
         config = load_config(args.config, args.overrides)
-        if args.run_dir:
-            config.TRAIN.CKPT_SAVE_DIR = args.run_dir
         if config.GPU_NUM > 1 and "WORLD_SIZE" not in os.environ:
             return distributed.launch(__file__, argv, config.GPU_NUM)
-        config.RUNNER(config, args.resume, args.init_from).train()
+        with distributed.naming_lost_peers():
+            status = train(config, args.resume, args.init_from)
+            distributed.stop()
+        return status
+    except KeyboardInterrupt:
+        print("stopped before training began", file=sys.stderr)
+        return 128 + signal.SIGINT
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except (CorpusError, CheckpointError, TrainingError) as error:
+    except (CorpusError, CheckpointError, TrainingError, PeerLostError) as error:
         # A loader worker's error comes with its traceback; the last line is what was raised.
         line = str(error).rstrip().rpartition("\n")[2].removeprefix("data.corpus.CorpusError: ")
-        print(f"error: {line}", file=sys.stderr)
-        return 1
+    except torch.OutOfMemoryError:
+        line = "out of memory: halve TRAIN.DATA.BATCH_SIZE, double TRAIN.GRAD_ACCUMULATION_STEPS"
     except OSError as error:
         line = f"{error.filename}: {error.strerror}" if error.filename else error
-        print(f"error: {line}", file=sys.stderr)
-        return 1
-    distributed.stop()
+    process = f" (process {os.environ['RANK']})" if "RANK" in os.environ else ""
+    print(f"error{process}: {line}", file=sys.stderr)
+    return 1
+
+
+def train(config: EasyDict, resume: bool, init_from: str | None) -> int:
+    """Trains to the end or until a signal asks to stop; returns the exit status."""
+    try:
+        config.RUNNER(config, resume, init_from).train()
+    except Stopped as stopped:
+        return stopped.status
     return 0
 
 
@@ -55,4 +74,5 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # cleans up
     sys.exit(main(sys.argv[1:]))

@@ -4,7 +4,6 @@ import ast
 import importlib.util
 import os
 import traceback
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ def load_config(path: str | Path, overrides: list[str] = ()) -> EasyDict:
 
     Args:
         path: the file; it is executed.
-        overrides: `KEY=VALUE`, KEY dotted below CFG, VALUE a Python literal or a bare word.
+        overrides: `KEY=VALUE`, KEY dotted below CFG, VALUE a Python literal or a bare word; the
+            last one of a key counts.
 
     Raises:
         ConfigError: the file fails to load, or the configuration is not valid.
@@ -31,8 +31,8 @@ def load_config(path: str | Path, overrides: list[str] = ()) -> EasyDict:
     return resolve(config)
 
 
-def read_config_file(path: str | Path) -> EasyDict:
-    """A copy of the `CFG` that a Python file defines."""
+def read_config_file(path: str | Path) -> dict:
+    """The `CFG` that a Python file defines, as plain dicts of the file's own values."""
     path = Path(path).resolve()
     if not path.is_file():
         raise ConfigError(f"{path}: no such configuration file")
@@ -48,17 +48,16 @@ def read_config_file(path: str | Path) -> EasyDict:
             line = error.lineno
         else:
             line = frames[-1].lineno if frames else 1
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ConfigError(f"{path}, line {line}: {what}") from error
+        raise ConfigError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
     if not isinstance(getattr(module, "CFG", None), dict):
         raise ConfigError(f"{path}: it defines no CFG; a configuration assigns CFG = EasyDict()")
-    return deepcopy(module.CFG)
+    return _copy_sections(module.CFG)
 
 
-def apply_override(config: EasyDict, override: str) -> None:
+def apply_override(config: dict, override: str) -> None:
     """Sets one `KEY=VALUE`."""
     key, equals, text = override.partition("=")
-    if not equals or not key:
+    if not equals or not key.strip():
         raise ConfigError(f"{override}: overrides are written KEY=VALUE")
     if key not in SCHEMA and key not in SECTIONS:
         raise ConfigError(f"{key}: unknown key; the nearest known one is {nearest(key)}")
@@ -69,7 +68,7 @@ def apply_override(config: EasyDict, override: str) -> None:
     *sections, leaf = key.split(".")
     holder: Any = config
     for i, section in enumerate(sections):
-        holder = holder.setdefault(section, EasyDict())
+        holder = holder.setdefault(section, {})
         if not isinstance(holder, dict):
             raise refuse(".".join(sections[: i + 1]), holder, "a dict")
     holder[leaf] = value
@@ -77,10 +76,9 @@ def apply_override(config: EasyDict, override: str) -> None:
 
 def resolve(config: dict) -> EasyDict:
     """Checks a configuration and returns a copy with every key and every derived value."""
-    config = deepcopy(dict(config))
-    check(config)
+    config = check(config)
     check_together(config)
-    config = EasyDict(config)  # again: what check filled in are plain dicts
+    config = EasyDict(config)
     _resolve_devices(config)
     train = config.TRAIN
 
@@ -100,12 +98,33 @@ def resolve(config: dict) -> EasyDict:
     if train.CKPT_SAVE_DIR is None:
         run = f"{config.DATASET.NAME}_{trajectory_hash(to_plain(config), world_size(config))}"
         train.CKPT_SAVE_DIR = str(Path("checkpoints") / config.MODEL.NAME / run)
+    _check_run_dir(train.CKPT_SAVE_DIR)
     return config
 
 
 def world_size(config: EasyDict) -> int:
     """Processes of the run: those that torchrun started, else one per GPU, or one on the CPU."""
     return int(os.environ.get("WORLD_SIZE") or max(1, config.GPU_NUM))
+
+
+def _copy_sections(section: dict, prefix: str = "") -> dict:
+    """Copies sections alone: values may be of any kind as yet, some cannot be copied."""
+    copy = {}
+    for name, value in section.items():
+        key = f"{prefix}{name}"
+        is_section = key in SECTIONS and isinstance(value, dict)
+        copy[name] = _copy_sections(value, key + ".") if is_section else value
+    return copy
+
+
+def _check_run_dir(run_dir: str) -> None:
+    for path in (Path(run_dir), *Path(run_dir).parents):
+        if os.path.isdir(path):
+            return
+        if os.path.lexists(path):
+            raise refuse(
+                "TRAIN.CKPT_SAVE_DIR", run_dir, f"a folder, or a new one; {path} is no folder"
+            )
 
 
 def _resolve_devices(config: EasyDict) -> None:

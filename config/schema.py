@@ -8,11 +8,18 @@ import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from torch import nn
+
+from models.utp import UTP
+
 REQUIRED = object()
 
 
 class ConfigError(Exception):
     """A configuration that cannot be used; one line names the key and what it may hold."""
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.split()))  # a user's keys and values may hold newlines
 
 
 class Kind(NamedTuple):
@@ -30,15 +37,14 @@ class Key(NamedTuple):
     default: Any = REQUIRED
 
 
-def integer(low: int, high: int | None = None) -> Kind:
+def integer(low: int, high: int) -> Kind:
     """An int within bounds; True and False are none."""
-    words = f"an int from {low} to {high}" if high is not None else f"an int of {low} or more"
-    return Kind(words, lambda v: _is_int(v) and low <= v and (high is None or v <= high))
+    return Kind(f"an int from {low} to {high:_}", lambda v: _is_int(v) and low <= v <= high)
 
 
-def number(words: str, accepts: Callable[[float], bool]) -> Kind:
-    """A finite int or float that passes a test, which `words` describe."""
-    return Kind(f"a number {words}", lambda v: _is_number(v) and accepts(v))
+def number(low: float, high: float) -> Kind:
+    """An int or float within bounds."""
+    return Kind(f"a number from {low:g} to {high:g}", lambda v: _is_number(v) and low <= v <= high)
 
 
 def choice(*values: Any) -> Kind:
@@ -52,12 +58,18 @@ def optional(kind: Kind, none_means: str) -> Kind:
     return Kind(f"{kind.allowed}, or None ({none_means})", lambda v: v is None or kind.accepts(v))
 
 
+# What is accepted is saved, and a checkpoint holds plain values alone: numpy's numbers and strings
+# are refused, though some are floats or strings to Python. So is a bool where an int is wanted.
 def _is_int(v: Any) -> bool:
-    return type(v) is int  # a bool is an int to Python, not to a reader
+    return type(v) is int and abs(v) < 2**63  # torch's integers
 
 
 def _is_number(v: Any) -> bool:
-    return type(v) in (int, float) and abs(v) < 1e300  # NaN and infinity are not
+    return type(v) is float or _is_int(v)  # no bounds hold NaN
+
+
+def _is_text(v: Any) -> bool:
+    return type(v) is str
 
 
 def _is_list(v: Any) -> bool:
@@ -72,20 +84,34 @@ def _are_quantiles(v: Any) -> bool:
 
 
 BOOL = Kind("True or False", lambda v: type(v) is bool)
-TEXT = Kind("a string", lambda v: isinstance(v, str))
-PATH = Kind("a path, not empty", lambda v: isinstance(v, str) and v != "")
+TEXT = Kind("a string", _is_text)
+PATH = Kind(
+    "a path of printable characters, not empty",
+    lambda v: _is_text(v) and v != "" and v.isprintable(),
+)
 NAME = Kind(
-    "a name of letters, digits, '_', '-' and '.', not starting with '.'",
+    "a name of at most 100 letters, digits, '_', '-' and '.', not starting with '.'",
     lambda v: (
-        isinstance(v, str)
+        _is_text(v)
+        and len(v) <= 100
         and v.isascii()
         and v.replace("_", "").replace("-", "").replace(".", "").isalnum()
         and not v.startswith(".")
     ),
 )
-CLASS = Kind("a class", lambda v: isinstance(v, type))
-POSITIVE = integer(1)
-WEIGHT = number("of 0 or more", lambda v: v >= 0)
+RUNNER = Kind(
+    "a class that has a method train, and is no model",  # a model has one too
+    lambda v: (
+        isinstance(v, type) and callable(getattr(v, "train", None)) and not issubclass(v, nn.Module)
+    ),
+)
+ARCH = Kind(
+    "the class UTP, or one derived from it", lambda v: isinstance(v, type) and issubclass(v, UTP)
+)
+# Bounds keep out what only spoils a run: sizes that no machine holds, numbers beyond float32.
+SIZE = integer(1, 10**6)
+COUNT = integer(1, 10**9)
+WEIGHT = number(0, 1e6)
 QUANTILES = Kind(
     "a strictly increasing list of numbers in (0, 1) that holds 0.5, or None (point mode)",
     lambda v: v is None or _are_quantiles(v),
@@ -107,36 +133,34 @@ PARAM, BYOT = "MODEL.PARAM.", "MODEL.PARAM.BYOT."
 SCHEMA: dict[str, Key] = {
     "DESCRIPTION": Key(TEXT, "what this run is for", ""),
     "GPU_NUM": Key(
-        optional(integer(0), "every visible GPU, or the CPU where there is none"),
+        optional(integer(0, 1000), "every visible GPU, or the CPU where there is none"),
         "GPUs of this machine, one process each; 0 is the CPU",
         None,
     ),
-    "RUNNER": Key(CLASS, "what trains: runners.utp_runner.UTPRunner"),
+    "RUNNER": Key(RUNNER, "what trains: runners.utp_runner.UTPRunner"),
     "ENV.SEED": Key(
         integer(0, 2**32 - 1), "fixes initial weights and windows, bit for bit on CPU", 0
     ),
     "MODEL.NAME": Key(NAME, "names the run's folder"),
-    "MODEL.ARCH": Key(CLASS, "the model: models.utp.UTP"),
+    "MODEL.ARCH": Key(ARCH, "the model: models.utp.UTP"),
     "MODEL.DTYPE": Key(
         choice("bfloat16", "float32"),
         "of matrix products; bfloat16 (autocast) needs CUDA, or a CPU with AMX or AVX512-BF16",
         "float32",
     ),
-    PARAM + "embed_dim": Key(POSITIVE, "width of a token; divisible by num_heads"),
-    PARAM + "num_heads": Key(POSITIVE, "attention heads"),
-    PARAM + "mlp_hidden_dim": Key(POSITIVE, "hidden width of feed-forward parts and heads"),
-    PARAM + "num_layers": Key(POSITIVE, "encoder layers"),
+    PARAM + "embed_dim": Key(SIZE, "width of a token; divisible by num_heads"),
+    PARAM + "num_heads": Key(SIZE, "attention heads"),
+    PARAM + "mlp_hidden_dim": Key(SIZE, "hidden width of feed-forward parts and heads"),
+    PARAM + "num_layers": Key(integer(1, 1000), "encoder layers"),
     PARAM + "use_rope_x": Key(BOOL, "rotary position embedding; needs an even head size", True),
-    PARAM + "rope_base": Key(
-        number("above 0", lambda v: v > 0), "base of the rotary frequencies", 10000.0
-    ),
+    PARAM + "rope_base": Key(number(1, 1e30), "base of the rotary frequencies", 10000.0),
     PARAM + "base_context_length": Key(
-        POSITIVE, "steps that make one unit of the position feature", 1024
+        SIZE, "steps that make one unit of the position feature", 1024
     ),
     PARAM + "use_reg_token": Key(BOOL, "one learned token between context and query", False),
     PARAM + "asinh_transform": Key(BOOL, "model in asinh of the z-scores", False),
-    PARAM + "max_context_length": Key(POSITIVE, "steps of history that predict reads", 1024),
-    PARAM + "max_query_length": Key(POSITIVE, "steps that predict forecasts in one pass", 64),
+    PARAM + "max_context_length": Key(SIZE, "steps of history that predict reads", 1024),
+    PARAM + "max_query_length": Key(SIZE, "steps that predict forecasts in one pass", 64),
     PARAM + "quantiles": Key(QUANTILES, "levels to forecast", None),
     BYOT + "ENABLED": Key(BOOL, "self-distillation on; False trains the baseline", False),
     BYOT + "AUX_HEAD_LAYERS": Key(
@@ -146,8 +170,8 @@ SCHEMA: dict[str, Key] = {
     BYOT + "LOSS_WEIGHTS.loss_soft": Key(
         WEIGHT, "of the mean over students of loss_soft; not both weights 0 while ENABLED", 0.2
     ),
-    "TRAIN.NUM_ITERATIONS": Key(POSITIVE, "optimizer steps of the run"),
-    "TRAIN.CKPT_SAVE_STRATEGY": Key(POSITIVE, "iterations between saves of latest.pt", 1000),
+    "TRAIN.NUM_ITERATIONS": Key(COUNT, "optimizer steps of the run"),
+    "TRAIN.CKPT_SAVE_STRATEGY": Key(COUNT, "iterations between saves of latest.pt", 1000),
     "TRAIN.CKPT_SAVE_DIR": Key(
         optional(PATH, "checkpoints/<MODEL.NAME>/<DATASET.NAME>_<hash>"),
         "the run's folder; --run-dir goes before it",
@@ -155,11 +179,12 @@ SCHEMA: dict[str, Key] = {
     ),
     "TRAIN.OPTIM.TYPE": Key(choice("AdamW"), "torch.optim's name", "AdamW"),
     "TRAIN.OPTIM.PARAM.lr": Key(
-        number("above 0", lambda v: v > 0), "learning rate at the end of the warm-up"
+        Kind("a number above 0, at most 1", lambda v: _is_number(v) and 0 < v <= 1),
+        "learning rate at the end of the warm-up",
     ),
     "TRAIN.OPTIM.PARAM.betas": Key(BETAS, "of AdamW", (0.9, 0.95)),
-    "TRAIN.OPTIM.PARAM.eps": Key(number("above 0", lambda v: v > 0), "of AdamW", 1e-8),
-    "TRAIN.OPTIM.PARAM.weight_decay": Key(WEIGHT, "of AdamW", 0.01),
+    "TRAIN.OPTIM.PARAM.eps": Key(number(1e-15, 1), "of AdamW", 1e-8),
+    "TRAIN.OPTIM.PARAM.weight_decay": Key(number(0, 1e6), "of AdamW; at most 1 / lr", 0.01),
     "TRAIN.OPTIM.PARAM.fused": Key(
         choice(True), "the fused kernel, which can skip a non-finite step without asking", True
     ),
@@ -168,57 +193,67 @@ SCHEMA: dict[str, Key] = {
     ),
     "TRAIN.LR_SCHEDULER.PARAM.num_warmup_steps": Key(WARMUP, "length of the warm-up", 0.1),
     "TRAIN.LR_SCHEDULER.PARAM.num_training_steps": Key(
-        optional(POSITIVE, "NUM_ITERATIONS"), "length of the schedule", None
+        optional(COUNT, "NUM_ITERATIONS"), "length of the schedule", None
     ),
     "TRAIN.CLIP_GRAD_PARAM.max_norm": Key(
-        optional(number("above 0", lambda v: v > 0), "no clipping"),
-        "largest gradient norm",
-        1.0,
+        optional(number(1e-6, 1e30), "no clipping"), "largest gradient norm", 1.0
     ),
-    "TRAIN.DATA.BATCH_SIZE": Key(POSITIVE, "windows of one process and micro-batch"),
-    "TRAIN.DATA.NUM_WORKERS": Key(integer(0), "loader processes of one process", 0),
+    "TRAIN.DATA.BATCH_SIZE": Key(SIZE, "windows of one process and micro-batch"),
+    "TRAIN.DATA.NUM_WORKERS": Key(integer(0, 1000), "loader processes of one process", 0),
     "TRAIN.DATA.PIN_MEMORY": Key(BOOL, "page-locked batches, for GPUs", False),
-    "TRAIN.GRAD_ACCUMULATION_STEPS": Key(POSITIVE, "micro-batches of one optimizer step", 1),
+    "TRAIN.GRAD_ACCUMULATION_STEPS": Key(SIZE, "micro-batches of one optimizer step", 1),
     "TRAIN.COMPILE_MODEL": Key(BOOL, "torch.compile the model", False),
-    "TRAIN.LOG_INTERVAL": Key(POSITIVE, "iterations that a training meter averages over", 50),
+    "TRAIN.LOG_INTERVAL": Key(COUNT, "iterations that a training meter averages over", 50),
     "TRAIN.MAX_SKIPPED_STEPS": Key(
-        POSITIVE, "non-finite steps in a row that end the training; fewer are skipped", 10
+        COUNT, "non-finite steps in a row that end the training; fewer are skipped", 10
     ),
-    "VAL.INTERVAL": Key(POSITIVE, "iterations between validations"),
-    "VAL.DATA.BATCH_SIZE": Key(POSITIVE, "windows of one validation batch", 64),
+    "TRAIN.PEER_TIMEOUT": Key(
+        COUNT, "seconds of waiting for another process of the run, which then counts as lost", 600
+    ),
+    "VAL.INTERVAL": Key(COUNT, "iterations between validations"),
+    "VAL.DATA.BATCH_SIZE": Key(SIZE, "windows of one validation batch", 64),
     "DATASET.NAME": Key(NAME, "folder under datasets/; 'synthetic' is built on the first run"),
-    "DATASET.PARAM.context_length": Key(POSITIVE, "steps of a window that are seen"),
-    "DATASET.PARAM.target_length": Key(POSITIVE, "steps of a window that are forecast"),
-    "DATASET.PARAM.num_valid_samples": Key(POSITIVE, "validation windows, always the same", 1024),
+    "DATASET.PARAM.context_length": Key(SIZE, "steps of a window that are seen"),
+    "DATASET.PARAM.target_length": Key(SIZE, "steps of a window that are forecast"),
+    "DATASET.PARAM.num_valid_samples": Key(COUNT, "validation windows, always the same", 1024),
 }
 SECTIONS = {key.rpartition(".")[0] for key in SCHEMA}
 SECTIONS |= {section.rpartition(".")[0] for section in SECTIONS}
+SECTIONS -= {""}
 
 
 def refuse(key: str, found: Any, allowed: str) -> ConfigError:
     """The error that names a key, what it holds, and what it may hold."""
-    found = " ".join(repr(found).split())
+    try:
+        found = repr(found)
+    except Exception:  # an int of 5000 digits, a list too deep, whatever a user's class does
+        found = f"a value of type {type(found).__name__}"
     return ConfigError(f"{key}: found {found:.80}; allowed: {allowed}")
 
 
-def check(config: dict) -> None:
-    """Checks every key of a configuration on its own, and fills in defaults.
+def check(config: dict) -> dict:
+    """Checks every key of a configuration on its own.
+
+    Returns:
+        A copy with every key; where one was left out it holds the default.
 
     Raises:
         ConfigError: an unknown or missing key, or a value that a key may not hold.
     """
     _check_known(config, "")
+    checked = {}
     for key, (kind, _, default) in SCHEMA.items():
         *sections, leaf = key.split(".")
-        holder = config
+        given, holder = config, checked
         for section in sections:
-            holder = holder.setdefault(section, {})
-        if leaf not in holder:
-            if default is REQUIRED:
-                raise ConfigError(f"{key}: missing; allowed: {kind.allowed}")
-            holder[leaf] = default
-        if not kind.accepts(holder[leaf]):
-            raise refuse(key, holder[leaf], kind.allowed)
+            given, holder = given.get(section, {}), holder.setdefault(section, {})
+        value = given.get(leaf, default)
+        if value is REQUIRED:
+            raise ConfigError(f"{key}: missing; allowed: {kind.allowed}")
+        if not kind.accepts(value):
+            raise refuse(key, value, kind.allowed)
+        holder[leaf] = value
+    return checked
 
 
 def check_together(config: dict) -> None:
@@ -252,6 +287,10 @@ def check_together(config: dict) -> None:
                 raise refuse(BYOT + "AUX_HEAD_LAYERS", layer, allowed)
         if weights["loss_gt"] == weights["loss_soft"] == 0:
             raise refuse(BYOT + "LOSS_WEIGHTS", dict(weights), "at least one weight above 0")
+    lr, weight_decay = (config["TRAIN"]["OPTIM"]["PARAM"][k] for k in ("lr", "weight_decay"))
+    if lr * weight_decay > 1:  # every step would flip the weights, and soon enlarge them
+        allowed = f"a number from 0 to 1 / lr = {1 / lr:g}"
+        raise refuse("TRAIN.OPTIM.PARAM.weight_decay", weight_decay, allowed)
     steps = schedule["num_training_steps"] or config["TRAIN"]["NUM_ITERATIONS"]
     if _is_int(schedule["num_warmup_steps"]) and schedule["num_warmup_steps"] > steps:
         raise refuse(
@@ -266,7 +305,7 @@ def nearest(key: str) -> str:
     def leaf(name: str) -> str:
         return name.rpartition(".")[2].lower()
 
-    known = [*SCHEMA, *SECTIONS - {""}]
+    known = [*SCHEMA, *SECTIONS]
     if close := difflib.get_close_matches(key, known, 1, 0.8):
         return close[0]
     leaves = difflib.get_close_matches(leaf(key), {leaf(name) for name in known}, 1, 0.6)
@@ -279,6 +318,9 @@ def _check_known(section: Any, prefix: str) -> None:
         below = [k.removeprefix(prefix) for k in SCHEMA if k.startswith(prefix)]
         raise refuse(prefix.rstrip("."), section, f"a dict of {', '.join(below)}")
     for name, value in section.items():
+        if not isinstance(name, str) or not name.strip() or "." in name:
+            allowed = "names without dots; a section is a dict of its own"
+            raise refuse(prefix.rstrip(".") or "CFG", name, allowed)
         key = f"{prefix}{name}"
         if key in SECTIONS:
             _check_known(value, key + ".")
@@ -297,6 +339,9 @@ def as_markdown() -> str:
         "is a Python literal, and a bare word is a string. Values that follow from others (the",
         "schedule and its warm-up, intervals longer than the run, the run's folder) are worked out",
         "after that. A configuration is checked whole before anything is built or written.",
+        "",
+        "Numbers and strings are Python's own: numpy's are refused, since what a checkpoint holds",
+        "must open without numpy (`.tolist()` turns them). Where an int is wanted, 200.0 is none.",
         "",
         "| key | may hold | where left out | meaning |",
         "|---|---|---|---|",

@@ -85,6 +85,7 @@ CFG.TRAIN.GRAD_ACCUMULATION_STEPS = 1
 CFG.TRAIN.COMPILE_MODEL = False
 CFG.TRAIN.LOG_INTERVAL = 50
 CFG.TRAIN.MAX_SKIPPED_STEPS = 10  # non-finite steps in a row that end the training
+CFG.TRAIN.PEER_TIMEOUT = 600  # seconds until a process that does not answer counts as lost
 
 ############################## Validation ###############################
 CFG.VAL = EasyDict()

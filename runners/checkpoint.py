@@ -8,8 +8,10 @@ exact resumption needs.
 import hashlib
 import json
 import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -45,22 +47,24 @@ def to_plain(value: Any) -> Any:
     return value.__name__ if isinstance(value, type) else value
 
 
-def trajectory(config: dict, world_size: int) -> dict[str, Any]:
-    """What fixes the course of a training, `{dotted key: value}`, from a plain configuration."""
+def flatten(config: dict) -> dict[str, Any]:
+    """A plain configuration as `{dotted key: value}`."""
     flat = {}
-
-    def flatten(key: str, value: Any) -> None:
+    for key, value in config.items():
         if isinstance(value, dict):
-            for name, item in value.items():
-                flatten(f"{key}.{name}", item)
+            flat |= {f"{key}.{name}": item for name, item in flatten(value).items()}
         else:
             flat[key] = value
+    return flat
 
-    for key in TRAJECTORY_KEYS:
-        value = config
-        for name in key.split("."):
-            value = value[name]
-        flatten(key, value)
+
+def trajectory(config: dict, world_size: int) -> dict[str, Any]:
+    """What fixes the course of a training, `{dotted key: value}`, from a plain configuration."""
+    flat = {
+        key: value
+        for key, value in flatten(config).items()
+        if any(f"{key}.".startswith(f"{part}.") for part in TRAJECTORY_KEYS)
+    }
     train = config["TRAIN"]
     per_process = train["DATA"]["BATCH_SIZE"] * train["GRAD_ACCUMULATION_STEPS"]
     return flat | {"global batch size": per_process * world_size}
@@ -97,41 +101,87 @@ def check_same_training(state: dict, config: dict, world_size: int, path: Path) 
 
 
 def free_changes(then: dict, now: dict) -> list[str]:
-    """A line where two plain configurations of one training differ in what shapes the rest."""
-    lines = []
-    for keys in (("TRAIN", "LR_SCHEDULER", "PARAM"), ("DATASET", "PARAM", "num_valid_samples")):
-        old, new = then, now
-        for key in keys:
-            old, new = old[key], new[key]
-        if old != new:
-            lines.append(f"{'.'.join(keys)} was {old}, is {new} from here on")
-    return lines
+    """A line for each key that differs between two plain configurations of one training."""
+    then, now = flatten(then), flatten(now)
+    return [
+        f"{key} was {then.get(key)!r}, is {now.get(key)!r} from here on"
+        for key in sorted(then.keys() | now.keys())
+        if then.get(key) != now.get(key)
+    ]
 
 
-def save_checkpoint(folder: Path, name: str, checkpoint: dict) -> None:
-    """Writes a checkpoint aside, syncs it and renames it, so that a whole one is always there.
+def save_checkpoint(folder: Path, name: str, checkpoint: dict, keep_previous: bool = True) -> None:
+    """Writes a checkpoint so that a whole one is there at every moment.
 
-    The latest one before it stays as previous.pt.
+    Args:
+        folder: of the run.
+        name: LATEST or BEST.
+        checkpoint: tensors and plain values.
+        keep_previous: whether the latest one before it becomes previous.pt.
+
+    Raises:
+        CheckpointError: it cannot be written; what was there is as it was.
     """
-    path, aside = folder / name, folder / f".{name}.tmp"
-    with open(aside, "wb") as file:
-        torch.save(checkpoint, file)
-        file.flush()
-        os.fsync(file.fileno())
-    if name == LATEST and path.exists():
-        path.replace(folder / PREVIOUS)
-    aside.replace(path)
-    descriptor = os.open(folder, os.O_RDONLY)
-    os.fsync(descriptor)  # the renames too
-    os.close(descriptor)
+    path = folder / name
+    try:
+        aside = write_aside(path, lambda file: torch.save(checkpoint, file))
+        if name == LATEST and keep_previous and path.exists():
+            path.replace(folder / PREVIOUS)
+        aside.replace(path)
+        descriptor = os.open(folder, os.O_RDONLY)
+        os.fsync(descriptor)  # the renames too
+        os.close(descriptor)
+    except (OSError, RuntimeError) as error:  # torch.save raises both where the disk is full
+        reason = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
+        raise CheckpointError(f"{path} cannot be written: {reason}") from None
 
 
-def find_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint of a run's folder, or None."""
-    for name in (LATEST, PREVIOUS, BEST):
-        if (folder / name).is_file():
-            return folder / name
-    return None
+def write_aside(path: Path, write: Callable[[BinaryIO], Any]) -> Path:
+    """Writes and syncs a file beside `path`, ready to be renamed to it.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
+    aside = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(aside, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    return aside
+
+
+def find_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints from which a run's folder can go on, the newest first."""
+    found = [folder / name for name in (LATEST, PREVIOUS) if (folder / name).is_file()]
+    return found or [folder / BEST] * (folder / BEST).is_file()
+
+
+def load_newest(folder: Path) -> tuple[dict | None, Path | None, list[str]]:
+    """The newest whole checkpoint of a run's folder.
+
+    Returns:
+        The checkpoint and its file, or None and None where there is none; and a line for every
+        newer one that is damaged.
+
+    Raises:
+        CheckpointError: all are damaged.
+    """
+    damaged = []
+    for path in find_checkpoints(folder):
+        try:
+            return load_checkpoint(path), path, damaged
+        except CheckpointError as error:
+            damaged.append(str(error))
+    if damaged:
+        raise CheckpointError(
+            f"{'; '.join(damaged)}. No other checkpoint is left to go on from in {folder}: start "
+            "again in another folder (--run-dir), from older weights if there are (--init-from)"
+        )
+    return None, None, []
 
 
 def load_checkpoint(path: str | Path) -> dict:
@@ -144,6 +194,10 @@ def load_checkpoint(path: str | Path) -> dict:
         CheckpointError: no such file, or not a checkpoint.
     """
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip():  # torch does not look at the checksums
+                    raise zipfile.BadZipFile
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None

@@ -1,5 +1,6 @@
 """Meters of training and validation, and where they are written."""
 
+import time
 from pathlib import Path
 
 import torch
@@ -78,21 +79,46 @@ class Meters:
 class Board:
     """TensorBoard's event file of one run; the x axis is the iteration.
 
+    What cannot be written is kept and written later: a full disk costs no point.
+
     Args:
         folder: of the run.
         iteration: where training begins; TensorBoard drops what an earlier try wrote after it.
     """
 
     def __init__(self, folder: Path, iteration: int):
-        self._writer = SummaryWriter(str(folder), purge_step=iteration + 1)
+        self._folder = folder
+        # (tag, value, iteration, time) of the newest iteration, and all that are not on disk.
+        self._points = []
+        self._written = 0  # of these
+        self._writer = self._open(iteration + 1)
 
     def write(self, group: str, values: dict[str, float], iteration: int) -> None:
-        """Writes `<group>/<name>` for each value."""
-        for name, value in values.items():
-            self._writer.add_scalar(f"{group}/{name}", value, iteration)
+        """Brings `<group>/<name>` to disk for each value.
 
-    def flush(self) -> None:
-        self._writer.flush()
+        Raises:
+            OSError: not now; the next call tries again.
+        """
+        if self._points and self._points[-1][2] < iteration:
+            del self._points[: self._written]
+            self._written = 0
+        now = time.time()
+        self._points += [(f"{group}/{name}", v, iteration, now) for name, v in values.items()]
+        try:
+            if self._writer is None:  # part of the last try may be on disk
+                self._writer = self._open(self._points[0][2])
+                self._written = 0
+            for point in self._points[self._written :]:
+                self._writer.add_scalar(*point)
+            self._writer.flush()
+        except OSError:
+            self._writer = None  # its thread is dead
+            raise
+        self._written = len(self._points)
+
+    def _open(self, purge_step: int) -> SummaryWriter:
+        return SummaryWriter(str(self._folder), purge_step=purge_step)
 
     def close(self) -> None:
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()

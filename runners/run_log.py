@@ -12,6 +12,11 @@ DAY = 24 * 3600.0
 logger = logging.getLogger("utp")
 
 
+class _LogFile(logging.FileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk must not fill the terminal too; the line stands there anyway."""
+
+
 class _AboveProgressBar(logging.StreamHandler):
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.write(self.format(record), file=sys.stderr)
@@ -21,7 +26,7 @@ class RunLog:
     """Speaks for the main process of a run; in the others it is silent.
 
     Args:
-        folder: of the run; made where it is missing.
+        folder: of the run.
         iteration: where training begins.
         num_iterations: where it ends.
         is_main: whether this process is the one that speaks.
@@ -36,11 +41,10 @@ class RunLog:
             total=num_iterations, initial=iteration, unit="it", disable=None if is_main else True
         )
         if is_main:
-            folder.mkdir(parents=True, exist_ok=True)
             self.board = Board(folder, iteration)
             console = _AboveProgressBar()
             console.setLevel(logging.INFO if sys.stderr.isatty() else logging.DEBUG)
-            self._handlers = [console, logging.FileHandler(folder / "training.log")]
+            self._handlers = [console, _LogFile(folder / "training.log")]
             for handler in self._handlers:
                 line = logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S")
                 handler.setFormatter(line)
@@ -55,8 +59,7 @@ class RunLog:
 
     def training(self, values: dict[str, float], iteration: int) -> None:
         """The meters of one log interval."""
-        if self.is_main:
-            self.board.write("train", values, iteration)
+        self._chart("train", values, iteration)
         loss, teacher = f"{values['loss']:.4f}", f"{values['loss_gt_teacher']:.4f}"
         self.progress.set_postfix(loss=loss, teacher=teacher)
         rate = values["samples_per_second"]
@@ -67,8 +70,7 @@ class RunLog:
 
     def validation(self, values: dict[str, float], iteration: int, is_best: bool) -> None:
         """The meters of one validation."""
-        if self.is_main:
-            self.board.write("val", values, iteration)
+        self._chart("val", values, iteration)
         teacher, best = values["loss_gt_teacher"], " (best)" if is_best else ""
         self.say(f"iteration {iteration}: val/loss_gt_teacher {teacher:.4f}{best}")
 
@@ -93,10 +95,16 @@ class RunLog:
         self.say("\n".join([f"validation losses after {iteration} iterations:", *lines]))
         self.say(f"run folder {self.folder}; curves: tensorboard --logdir {self.folder}")
 
-    def flush(self) -> None:
-        """Brings TensorBoard's file up to date with the run."""
+    def _chart(self, group: str, values: dict[str, float], iteration: int) -> None:
         if self.is_main:
-            self.board.flush()
+            try:
+                self.board.write(group, values, iteration)
+            except OSError as error:
+                self.say(
+                    f"iteration {iteration}: TensorBoard's file cannot be written "
+                    f"({error.strerror}); training goes on, its points are written later",
+                    logging.WARNING,
+                )
 
     def close(self) -> None:
         """Closes bar and files."""

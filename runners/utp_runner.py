@@ -22,18 +22,16 @@ from data.windows import VALIDATION_SEED, Batch, Windows, batch_ranges
 from losses.byot import byot_losses, huber_loss
 from models.byot import Forecasts
 from runners import checkpoint, distributed
-from runners.checkpoint import BEST, LATEST, CheckpointError
-from runners.distributed import sum_over_ranks
+from runners.checkpoint import CheckpointError
+from runners.distributed import PeerLostError
+from runners.keeper import Keeper
 from runners.meters import Meters, loss_names, loss_values
 from runners.optimization import StepGuard, cosine_warmup
 from runners.run_log import RunLog
+from runners.stopping import Stopped, StopRequest, TrainingError, ignore_signals
 
 DATASETS = Path("datasets")
 TIMED_STEPS = 2  # tell how long the run takes; the first step, which compiles, is not one
-
-
-class TrainingError(Exception):
-    """Training cannot go on; the message says where it stopped and why."""
 
 
 class UTPRunner:
@@ -56,13 +54,13 @@ class UTPRunner:
     def __init__(self, config: EasyDict, resume: bool = False, init_from: str | Path | None = None):
         self.config = config
         self.run_dir = Path(config.TRAIN.CKPT_SAVE_DIR)
-        found = checkpoint.find_checkpoint(self.run_dir)
+        found = bool(checkpoint.find_checkpoints(self.run_dir))
         if found and not resume:
             raise CheckpointError(
                 f"{self.run_dir} holds a checkpoint already; go on from it with --resume, or "
                 "choose another folder with --run-dir"
             )
-        self.process = distributed.start(config.GPU_NUM)
+        self.process = distributed.start(config.GPU_NUM, config.TRAIN.PEER_TIMEOUT)
         self.device = self.process.device
         self.train_windows, self.valid_windows = self._open_corpus()
 
@@ -86,9 +84,9 @@ class UTPRunner:
         names = loss_names(self.wrapper.aux_head_layers)
         self.meters = Meters([*names, "grad_norm"], self.device)
         self.iteration = 0
-        self.best_metrics = {}
+        self.keeper = Keeper(self.run_dir, checkpoint.to_plain(config), self.process)
         if resume:
-            self._resume(found)
+            self._resume()
         if train.COMPILE_MODEL:
             self.wrapper.compile()  # in place: no prefix in the checkpoint's keys
         self.model = self.wrapper
@@ -99,29 +97,41 @@ class UTPRunner:
     def train(self) -> dict[str, float]:
         """Trains until NUM_ITERATIONS and returns the last validation's meters.
 
+        SIGTERM and SIGINT finish the step in hand, on all processes, and save.
+
         Raises:
-            TrainingError: MAX_SKIPPED_STEPS steps in a row had non-finite numbers.
+            Stopped: a signal asked for it.
+            TrainingError: MAX_SKIPPED_STEPS steps in a row had non-finite numbers, or the last
+                checkpoint could not be written.
+            PeerLostError: another process died or hangs.
         """
-        distributed.barrier()  # no process writes before all have looked at the run's folder
+        self.keeper.lock(make_folder=True)
         self.log = RunLog(
             self.run_dir, self.iteration, self.config.TRAIN.NUM_ITERATIONS, self.process.is_main
         )
         try:
-            self._begin()
-            validation = self._loop()
-            self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
+            with StopRequest() as stop, distributed.naming_lost_peers():
+                self._begin()
+                validation = self._loop(stop)
+                self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
+                self.keeper.check()
+        except (Stopped, TrainingError, CorpusError, PeerLostError) as error:
+            self.log.say(f"iteration {self.iteration}: {error}", logging.ERROR)
+            raise
         finally:
+            self.batches = None  # a traceback's frames would keep the loader's workers alive
             self.log.close()
+            self.keeper.unlock()
         return validation
 
-    def _loop(self) -> dict[str, float]:
+    def _loop(self, stop: StopRequest) -> dict[str, float]:
         train, num_iterations = self.config.TRAIN, self.config.TRAIN.NUM_ITERATIONS
         horizon = self.config.DATASET.PARAM.target_length
         world_size = self.process.world_size
         schedule = train.LR_SCHEDULER.PARAM
         max_norm = train.CLIP_GRAD_PARAM.max_norm or torch.inf
         parameters = list(self.wrapper.parameters())
-        batches = iter(self._loader())
+        self.batches = iter(self._loader())
         validation = {}
         self.model.train()
         started = logged = time.perf_counter()
@@ -129,16 +139,19 @@ class UTPRunner:
 
         while self.iteration < num_iterations:
             # The micro-batches of one step, and N, its valid label steps on all processes.
-            micro_batches = [
-                Batch(*(part.to(self.device, non_blocking=True) for part in batch))
-                for batch in islice(batches, train.GRAD_ACCUMULATION_STEPS)
-            ]
-            own_valid = sum(batch.mask.sum() for batch in micro_batches)
-            num_valid = sum_over_ranks(own_valid.clone())
+            micro_batches = list(islice(self.batches, train.GRAD_ACCUMULATION_STEPS))
+            own_valid = sum(int(batch.mask.sum()) for batch in micro_batches)
+            all_valid, signals = zip(*distributed.exchange(own_valid, stop.signum), strict=True)
+            if any(signals):
+                self.keeper.save_latest(self._state(), self.log)
+                self.keeper.check()
+                raise Stopped(max(signals))
+            num_valid = torch.full((), float(sum(all_valid)), device=self.device)
 
             # Forward and backward: losses are shares of the step's mean, they and gradients add up.
             shares = 0.0
             for i, batch in enumerate(micro_batches):
+                batch = Batch(*(part.to(self.device, non_blocking=True) for part in batch))
                 syncs = i == len(micro_batches) - 1 or world_size == 1
                 with nullcontext() if syncs else self.model.no_sync():
                     forecasts = self._forward(self.model, batch.context, horizon)
@@ -159,7 +172,8 @@ class UTPRunner:
             self.optimizer.zero_grad(set_to_none=True)
             sums = torch.cat([shares * num_valid, (grad_norm * own_valid).double().view(1)])
             self.meters.add(
-                torch.where(skipped > 0, 0.0, sums), torch.where(skipped > 0, 0.0, own_valid)
+                torch.where(skipped > 0, 0.0, sums),
+                torch.where(skipped > 0, 0.0, float(own_valid)),
             )
             self.iteration += 1
             self.log.progress.update()
@@ -178,17 +192,24 @@ class UTPRunner:
                 averages = self.meters.averages()
                 steps, now = self.iteration - last_logged, time.perf_counter()
                 rate = steps * self.global_batch / (now - logged)
-                self.log.training(averages | {"lr": lr, "samples_per_second": rate}, self.iteration)
+                others = {
+                    "lr": lr,
+                    "samples_per_second": rate,
+                    "skipped_steps": int(self.guard.total),
+                }
+                self.log.training(averages | others, self.iteration)
                 last_logged, logged = self.iteration, now
 
             # Validate and save; the time it takes is not the training's.
             paused = time.perf_counter()
             if self._is_due(self.config.VAL.INTERVAL):
                 validation = self.validate()
-                is_best = self._save_if_best(validation)
+                is_best = self.keeper.is_best(validation)
                 self.log.validation(validation, self.iteration, is_best)
+                if is_best:
+                    self.keeper.save_best(self._state(), validation, self.log)
             if self._is_due(train.CKPT_SAVE_STRATEGY):
-                self._save(LATEST)
+                self.keeper.save_latest(self._state(), self.log)
             logged += time.perf_counter() - paused
         return validation or self.validate()  # a finished run, resumed, trains no step
 
@@ -260,6 +281,7 @@ class UTPRunner:
             num_workers=data.NUM_WORKERS,
             pin_memory=data.PIN_MEMORY and self.device.type == "cuda",
             collate_fn=_as_is,  # __getitems__ returns whole batches
+            worker_init_fn=ignore_signals,
         )
 
     def _has_bfloat16(self) -> bool:
@@ -279,52 +301,35 @@ class UTPRunner:
             f"initial weights from {path}; new heads on layers {new}, heads left out {left_out}"
         )
 
-    def _resume(self, path: Path | None) -> None:
-        if path is None:
-            self.notes.append(f"{self.run_dir} holds no checkpoint; starting from the beginning")
+    def _resume(self) -> None:
+        self.keeper.lock()
+        state, lines = self.keeper.find()
+        self.notes += lines
+        if state is None:
             return
-        state = checkpoint.load_checkpoint(path)
-        plain = checkpoint.to_plain(self.config)
-        checkpoint.check_same_training(state, plain, self.process.world_size, path)
-        self.notes += checkpoint.free_changes(state["config"], plain)
         self.wrapper.load_state_dict(state["model_state_dict"])
         self.optimizer.load_state_dict(state["optim_state_dict"])
         self.guard.load_state_dict(state["guard"])
         if self.process.is_main:
             self.meters.load_state(state["meters"])
-        self.iteration, self.best_metrics = state["iteration"], state["best_metrics"]
-        self.notes.append(f"resumed from {path} at iteration {self.iteration}")
+        self.iteration = state["iteration"]
 
-    def _save(self, name: str) -> None:
-        state = {
-            "format_version": checkpoint.FORMAT_VERSION,
+    def _state(self) -> dict:
+        """All that an exact resumption needs; every process must call this."""
+        return {
             "iteration": self.iteration,
             "model_state_dict": self.wrapper.state_dict(),
             "optim_state_dict": self.optimizer.state_dict(),
-            "best_metrics": self.best_metrics,
-            "config": checkpoint.to_plain(self.config),
-            "world_size": self.process.world_size,
             "guard": self.guard.state_dict(),
             "meters": self.meters.state(),
         }
-        self.log.flush()  # curves reach as far as the checkpoint
-        if self.process.is_main:
-            checkpoint.save_checkpoint(self.run_dir, name, state)
-
-    def _save_if_best(self, values: dict[str, float]) -> bool:
-        """Keeps best.pt: the lowest loss of the teacher, since inference uses the teacher."""
-        if not values["loss_gt_teacher"] < self.best_metrics.get("val/loss_gt_teacher", torch.inf):
-            return False
-        self.best_metrics = {f"val/{name}": value for name, value in values.items()}
-        self.best_metrics["iteration"] = self.iteration
-        self._save(BEST)
-        return True
 
     def _begin(self) -> None:
         """Writes the configuration beside the results, and says what is trained."""
         if self.process.is_main:
-            plain = checkpoint.to_plain(self.config)
-            (self.run_dir / "config.json").write_text(json.dumps(plain, indent=2) + "\n")
+            text = json.dumps(self.keeper.config, indent=2) + "\n"
+            path = self.run_dir / "config.json"
+            checkpoint.write_aside(path, lambda file: file.write(text.encode())).replace(path)
         parameters = sum(p.numel() for p in self.wrapper.parameters())
         self.log.say(
             f"{self.config.MODEL.NAME}: {parameters:,} parameters, students on layers "
@@ -345,7 +350,6 @@ class UTPRunner:
                 f"iteration {first + 1} on (samples {samples[0]} to {samples[1]} of seed "
                 f"{self.config.ENV.SEED}); weights are those of iteration {first}"
             )
-            self.log.say(message, logging.ERROR)
             raise TrainingError(message)
         if total:
             line = f"iteration {self.iteration}: {total} non-finite steps skipped until now"

@@ -56,8 +56,9 @@ def test_run_folder_that_cannot_be_made_is_one_line(tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     make_corpus(tmp_path)
     (tmp_path / "run").write_text("mine")
-    assert train.main(["-c", str(TINY), "--run-dir", "run", *OVERRIDES]) == 1
-    assert capsys.readouterr().err.splitlines()[-1] == "error: run: File exists"
+    assert train.main(["-c", str(TINY), "--run-dir", "run", *OVERRIDES]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("error: TRAIN.CKPT_SAVE_DIR: found 'run'")
     assert (tmp_path / "run").read_text() == "mine"
 
 

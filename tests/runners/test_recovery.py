@@ -196,8 +196,8 @@ def test_changed_schedule_is_said_on_resuming():
     overrides = ["TRAIN.LR_SCHEDULER.PARAM.num_training_steps=None", "TRAIN.NUM_ITERATIONS=8"]
     run("run", *overrides, resume=True)
     text = Path("run/training.log").read_text()
-    assert "TRAIN.LR_SCHEDULER.PARAM was" in text
-    assert "'num_training_steps': 8} from here on" in text
+    assert "TRAIN.LR_SCHEDULER.PARAM.num_training_steps was 6, is 8 from here on" in text
+    assert "TRAIN.NUM_ITERATIONS was 6, is 8 from here on" in text
 
 
 def test_weights_alone_start_another_run():

@@ -69,6 +69,7 @@ def test_meters_are_exactly_those_of_the_design(mode):
     losses = ["loss", "loss_gt_teacher", "loss_gt_head_0", "loss_gt_head_1"]
     losses += ["loss_soft_student_0", "loss_soft_student_1", "huberloss"]
     train = [f"train/{name}" for name in [*losses, "lr", "grad_norm", "samples_per_second"]]
+    train.append("train/skipped_steps")
     val = [f"val/{name}" for name in losses]
     assert set(curves) == {*train, *val}
     assert all(list(curves[tag]) == [2, 4, 6] for tag in train)

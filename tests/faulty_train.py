@@ -1,0 +1,40 @@
+"""train.py with a fault: FAULT=kind:rank:call breaks the n-th call of the losses in one process.
+
+kinds: `nan` spoils the losses, `die` ends the process at once, `stop` stops it,
+`loop` never returns, `raise` fails.
+"""
+
+import os
+import signal
+import sys
+import time
+from itertools import count
+
+import train
+from losses.byot import byot_losses
+from runners import utp_runner
+
+KIND, RANK, CALL = os.environ["FAULT"].split(":")
+calls = count()
+
+
+def faulty_losses(*args):
+    """`byot_losses`, but for one call."""
+    losses = byot_losses(*args)
+    if os.environ.get("RANK", "0") != RANK or next(calls) != int(CALL):
+        return losses
+    if KIND == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if KIND == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if KIND == "loop":
+        time.sleep(1000)
+    if KIND == "raise":
+        raise OSError("a fault of this process alone")
+    return losses._replace(gt={head: loss * float("nan") for head, loss in losses.gt.items()})
+
+
+utp_runner.byot_losses = faulty_losses
+
+if __name__ == "__main__":
+    sys.exit(train.main(sys.argv[1:]))
