@@ -52,7 +52,7 @@ class Corpus:
             raise CorpusError(f"{shape_file} is a numpy archive, not an array of two integers")
         if shape.shape != (2,) or shape.dtype.kind not in "iu" or (shape < 1).any():
             raise CorpusError(
-                f"{shape_file} holds {shape.tolist()}; it must hold two positive integers, "
+                f"{shape_file} holds {shape.tolist()!s:.60}; it must hold two positive integers, "
                 "rows and values per row"
             )
         rows, length = map(int, shape)
@@ -71,10 +71,11 @@ class Corpus:
 
 
 class SplitWriter:
-    """Appends rows to one split; `close` writes their number to shape.npy."""
+    """Appends rows to one split of `root`; `close` writes their number to shape.npy."""
 
-    def __init__(self, folder: Path, row_length: int):
+    def __init__(self, root: Path, folder: Path, row_length: int):
         folder.mkdir()
+        self.root = root
         self.folder = folder
         self.row_length = row_length
         self.num_rows = 0
@@ -86,7 +87,8 @@ class SplitWriter:
         padded = np.full((len(rows), self.row_length), np.nan, np.float32)
         with np.errstate(over="ignore"):  # beyond float32 is infinite, which windows mask
             padded[:, : rows.shape[1]] = rows
-        self._data.write(padded.tobytes())
+        with _writing(self.root):
+            self._data.write(padded.tobytes())
         self.num_rows += len(rows)
 
     def close(self) -> None:
@@ -112,26 +114,35 @@ def write_corpus(root: Path, row_length: int) -> Iterator[dict[str, SplitWriter]
         CorpusError: `root` exists or cannot be written, or a split stayed empty.
     """
     root = Path(root)
-    if root.exists():
-        raise CorpusError(f"{root} exists already; remove it or choose another name")
-    new_parents = [parent for parent in root.parents if not parent.exists()]
-    aside = None
+    aside, new_parents = None, []
     try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
-        aside.chmod(0o755)
-        writers = {split: SplitWriter(aside / split, row_length) for split in SPLITS}
+        with _writing(root):
+            if root.exists():
+                raise CorpusError(f"{root} exists already; remove it or choose another name")
+            new_parents = [parent for parent in root.parents if not parent.exists()]
+            root.parent.mkdir(parents=True, exist_ok=True)
+            aside = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
+            aside.chmod(0o755)
+            writers = {split: SplitWriter(root, aside / split, row_length) for split in SPLITS}
         yield writers
-        for split, writer in writers.items():
-            writer.close()
-            if not writer.num_rows:
-                raise CorpusError(f"{root}: no series for the {split} split")
-        aside.rename(root)
-    except OSError as error:
-        raise CorpusError(f"{root} cannot be written: {error.strerror or error}") from None
+        with _writing(root):
+            for split, writer in writers.items():
+                writer.close()
+                if not writer.num_rows:
+                    raise CorpusError(f"{root}: no series for the {split} split")
+            aside.rename(root)
     finally:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
         with suppress(OSError):  # those that hold something by now stay
             for parent in new_parents:
                 parent.rmdir()
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    """Names the corpus in an error of the disk."""
+    try:
+        yield
+    except OSError as error:
+        raise CorpusError(f"{root} cannot be written: {error.strerror or error}") from None

@@ -4,6 +4,8 @@ python -m data.prepare FILE.csv ... --out datasets/NAME
 """
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         report = prepare(
             args.files, args.out, args.valid_fraction, args.layout, args.row_length,
-            overlap=args.context + args.horizon - 1, seed=args.seed, log=print,
+            overlap=args.context + args.horizon - 1, seed=args.seed, log=_say,
             min_length=min(MIN_CONTEXT, args.context) + min(MIN_TARGET, args.horizon),
         )  # fmt: skip
     except (CorpusError, TableError) as error:
@@ -30,8 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"interrupted; nothing was left at {args.out}", file=sys.stderr)
         return 130
-    print(f"{args.out}: {report}")
-    print(f"train on it with: python train.py DATASET.NAME={args.out.name}")
+    _say(f"{args.out}: {report}")
+    _say(f"train on it with: python train.py DATASET.NAME={args.out.name}")
     return 0
 
 
@@ -74,7 +76,7 @@ def prepare(
     if row_length <= overlap:
         raise ValueError(f"row_length {row_length} must be above overlap {overlap}")
     for i, file in enumerate(files):
-        if file.resolve() in {other.resolve() for other in files[:i]}:
+        if os.path.realpath(file) in map(os.path.realpath, files[:i]):
             raise CorpusError(
                 f"{file} is given twice; its series would be trained and validated on"
             )
@@ -94,6 +96,11 @@ def prepare(
                 num_series[split] += 1
                 for row in cut(values, row_length, overlap):
                     writers[split].append(row)
+        if not sum(num_series.values()):
+            raise CorpusError(
+                f"no series of {', '.join(map(str, files))} has the {min_length} values that a "
+                "window needs at least; give longer series"
+            )
         for split, count in num_series.items():
             if not count:
                 raise CorpusError(
@@ -137,6 +144,14 @@ def _describe(file: Path, table: Table, series: list[np.ndarray], min_length: in
     return line
 
 
+def _say(line: str) -> None:
+    """Prints at once. A reader who leaves early, as `head` does, wants the corpus all the same."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m data.prepare", description=__doc__)
     add = parser.add_argument
@@ -165,4 +180,5 @@ def _parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # cleans up on its way
     sys.exit(main())

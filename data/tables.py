@@ -81,7 +81,7 @@ def _read_wide(path: Path, header: list[str], rows: Iterator[tuple[int, list[str
             dated = not is_value or _parse_date(row[0]) is not None  # 20160701 is a date
             _check_names(path, header[dated:])
         if dated:
-            dates.append(_next_date(path, number, row[0], dates))
+            dates.append(_next_date(path, number, header[0], row[0], dates))
         cells.append(_numbers(path, number, header, row, int(dated)))
     columns = np.array(cells).T
     timestamps = np.array(dates, "datetime64[us]") if dated else None
@@ -112,7 +112,9 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 elif single:  # of one column, an empty line is an empty cell
                     yield reader.line_num, [""]
     except UnicodeDecodeError:
-        raise TableError(f"{path} is not UTF-8 text; a CSV file in UTF-8 is needed") from None
+        raise TableError(
+            f"{path} is not UTF-8 text; save the table as CSV in UTF-8 and give that file"
+        ) from None
     except csv.Error as error:
         raise TableError(f"{path}, row {reader.line_num}: not CSV ({error})") from None
     except OSError as error:
@@ -125,16 +127,22 @@ def _check_names(path: Path, names: list[str]) -> None:
     seen = set()
     for name in names:
         if name in seen:
-            raise TableError(f"{path}, header: two columns are named {name!r}; names must differ")
+            raise TableError(
+                f"{path}, header: two columns are named {name!r:.60}; names must differ"
+            )
         seen.add(name)
 
 
 def _numbers(path: Path, number: int, header: list[str], row: list[str], start: int) -> list[float]:
     """The cells of a row from `start` on as numbers; NaN where missing."""
+    cells = row[start:]
     try:
-        return [float(cell) if cell else math.nan for cell in row[start:]]
-    except ValueError:  # rare: look closer
-        return [_number(path, number, header[i], row[i]) for i in range(start, len(row))]
+        if "_" not in "".join(cells):  # float takes 1_000
+            return [float(cell) if cell else math.nan for cell in cells]
+    except ValueError:
+        pass
+    # Rare: look closer.
+    return [_number(path, number, header[start + i], cell) for i, cell in enumerate(cells)]
 
 
 def _number(path: Path, number: int, column: str, cell: str) -> float:
@@ -142,7 +150,7 @@ def _number(path: Path, number: int, column: str, cell: str) -> float:
         return math.nan
     if not _is_number(cell):
         raise TableError(
-            f"{path}, row {number}, column {column!r}: {cell!r} is not a number "
+            f"{path}, row {number}, column {column!r:.60}: {cell!r:.60} is not a number "
             "(missing values are empty cells or NA)"
         )
     return float(cell)
@@ -157,19 +165,20 @@ def _is_number(cell: str) -> bool:
         float(cell)
     except ValueError:
         return False
-    return True
+    return "_" not in cell
 
 
-def _next_date(path: Path, number: int, cell: str, dates: list[datetime]) -> datetime:
+def _next_date(path: Path, number: int, column: str, cell: str, dates: list[datetime]) -> datetime:
+    where = f"{path}, row {number}, column {column!r:.60}"
     date = _parse_date(cell)
     if date is None:
         raise TableError(
-            f"{path}, row {number}: {cell!r} is not a date; ISO 8601 (2016-07-01 00:00:00) or "
+            f"{where}: {cell!r:.60} is not a date; ISO 8601 (2016-07-01 00:00:00) or "
             "2016/7/1 0:00 is needed"
         )
     if dates and date <= dates[-1]:
         raise TableError(
-            f"{path}, row {number}: {date} does not come after {dates[-1]} of the row before; "
+            f"{where}: {date} does not come after {dates[-1]} of the row before; "
             "sort the rows by date and keep one for each date"
         )
     return date

@@ -90,6 +90,7 @@ class Windows(Dataset):
         min_context, min_target = self._least
         places = length - (min_context + min_target) + 1
         end = min_context + (words[:, 1] % np.maximum(places, 1).astype(np.uint64)).astype(np.intp)
+        end = np.minimum(end, width)  # rows shorter than a window have no place; refused below
 
         padded = np.full((n, self.context_length + width + self.target_length), np.nan, np.float32)
         padded[:, self.context_length : self.context_length + width] = rows
@@ -104,8 +105,10 @@ class Windows(Dataset):
 
     def _random_words(self, samples: np.ndarray, attempt: int) -> np.ndarray:
         """Four random uint64 for each sample, [n, 4]."""
-        # The samples of a batch lie side by side: one call draws the range that holds them.
         first, last = int(samples.min()), int(samples.max())
+        if last - first > 4 * len(samples):  # far apart: one by one
+            return np.concatenate([self._random_words(k, attempt) for k in samples[:, None]])
+        # The samples of a batch lie side by side: one call draws the range that holds them.
         generator = np.random.Philox(key=self.key, counter=[first, attempt, 0, 0])
         words = generator.random_raw(4 * (last - first + 1)).reshape(-1, 4)
         return words[samples - first]

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -19,7 +20,8 @@ class _LogFile(logging.FileHandler):
 
 class _AboveProgressBar(logging.StreamHandler):
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
+        with suppress(OSError):  # output may go to a file on a full disk
+            tqdm.write(self.format(record), file=sys.stderr)
 
 
 class RunLog:

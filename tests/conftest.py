@@ -1,12 +1,21 @@
 """What several tests use."""
 
 import os
+from pathlib import Path
 
 import pytest
+from hypothesis import settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
 # Small tensors on few, shared cores: more threads, or threads that spin while they wait, cost time.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# HYPOTHESIS_PROFILE=long searches; the default tries the same examples each time.
+settings.register_profile("short", derandomize=True, deadline=None, database=None)
+settings.register_profile("long", max_examples=2000, deadline=None, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
+set_hypothesis_home_dir(Path(__file__).parents[1] / ".pytest_cache" / "hypothesis")
 
 
 @pytest.fixture

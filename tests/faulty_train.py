@@ -1,7 +1,7 @@
 """train.py with a fault: FAULT=kind:rank:call breaks the n-th call of the losses in one process.
 
 kinds: `nan` spoils the losses, `die` ends the process at once, `stop` stops it,
-`loop` never returns, `raise` fails.
+`loop` never returns, `raise` fails; `empty` leaves the process no valid label in that step.
 """
 
 import os
@@ -11,6 +11,7 @@ import time
 from itertools import count
 
 import train
+from data.windows import Windows
 from losses.byot import byot_losses
 from runners import utp_runner
 
@@ -34,7 +35,21 @@ def faulty_losses(*args):
     return losses._replace(gt={head: loss * float("nan") for head, loss in losses.gt.items()})
 
 
-utp_runner.byot_losses = faulty_losses
+class WithoutLabels(Windows):
+    """Windows whose n-th batch has no valid label."""
+
+    def __getitems__(self, samples):
+        batch = super().__getitems__(samples)
+        rank, is_training = os.environ.get("RANK", "0"), self.corpus.folder.name == "train"
+        if rank != RANK or not is_training or next(calls) != int(CALL):
+            return batch
+        return batch._replace(labels=batch.labels * 0, mask=batch.mask * 0)
+
+
+if KIND == "empty":
+    utp_runner.Windows = WithoutLabels
+else:
+    utp_runner.byot_losses = faulty_losses
 
 if __name__ == "__main__":
     sys.exit(train.main(sys.argv[1:]))

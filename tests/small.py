@@ -52,14 +52,19 @@ def run(run_dir: str | Path, *overrides: str, **arguments) -> UTPRunner:
     return runner
 
 
-def torchrun(cwd: Path, run_dir: str, *overrides: str, processes: int = 2) -> None:
-    """Trains with several processes on the CPU."""
+def torchrun(
+    run_dir: str, *overrides: str, processes: int = 2, fault: str | None = None
+) -> subprocess.CompletedProcess:
+    """Trains with several processes on the CPU; `fault` is one of tests/faulty_train.py."""
+    script = ROOT / ("tests/faulty_train.py" if fault else "train.py")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc-per-node={processes}", str(ROOT / "train.py"), "-c", str(TINY)]
-    command += ["--run-dir", run_dir, *OVERRIDES, *overrides]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    command += [f"--nproc-per-node={processes}", "--shutdown-timeout=5", str(script)]
+    command += ["-c", str(TINY), "--run-dir", run_dir, *OVERRIDES, *overrides]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment |= {"FAULT": fault} if fault else {}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert fault or done.returncode == 0, done.stdout + done.stderr
+    return done
 
 
 def scalars(run_dir: str | Path) -> dict[str, dict[int, float]]:

@@ -1,5 +1,6 @@
-"""CSV files into a corpus: no window lost, no series in both splits, nothing left on failure."""
+"""CSV files into a corpus: no series in both splits, no value changed, nothing left on failure."""
 
+import resource
 import subprocess
 import sys
 from collections import Counter
@@ -7,25 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from data import prepare as module
 from data.corpus import Corpus
-from data.prepare import cut, main, prepare
+from data.prepare import main, prepare
 from data.tables import read_table
+from tests.data.files import write_m4
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT / "../shared/data"
-
-
-def write_m4(file, ids, length=70):
-    """Series i holds i * 1,000 + position."""
-    rows = [f"s{i}," + ",".join(str(1000 * i + t) for t in range(length)) for i in ids]
-    file.write_text("\n".join(["id,V1", *rows]) + "\n")
-    return file
-
-
 SMALL = ["--context", "1", "--horizon", "1"]  # takes series of two values
 
 
@@ -60,46 +51,6 @@ def refused(tmp_path, capsys):
         assert sorted(tmp_path.rglob("*")) == before
 
     return refused
-
-
-# Cutting
-
-
-@given(
-    length=st.integers(1, 300),
-    context=st.integers(1, 20),
-    horizon=st.integers(1, 10),
-    spare=st.integers(0, 40),
-)
-@example(length=40, context=6, horizon=4, spare=30)
-@example(length=41, context=6, horizon=4, spare=30)
-@example(length=71, context=6, horizon=4, spare=30)
-@example(length=72, context=6, horizon=4, spare=30)
-def test_every_window_is_inside_exactly_one_row(length, context, horizon, spare):
-    """Windows across a cut would be lost, or be drawn twice as often as others."""
-    size = context + horizon
-    row_length = size + spare
-    rows = list(cut(np.arange(length), row_length, size - 1))
-    for row in rows:
-        assert 1 <= len(row) <= row_length
-        np.testing.assert_array_equal(row, np.arange(row[0], row[0] + len(row)))
-    assert {int(value) for row in rows for value in row} == set(range(length))
-    starts = Counter(int(start) for row in rows for start in row[: max(len(row) - size + 1, 0)])
-    assert starts == Counter(range(length - size + 1))
-
-
-def test_rows_repeat_context_and_horizon_less_one(tmp_path):
-    """The command would cut with another overlap than it is asked for."""
-    file = write_m4(tmp_path / "file.csv", range(2), length=25)
-    options = ["--row-length", "12", "--context", "5", "--horizon", "3", "--valid-fraction", "0.5"]
-    assert main([str(file), "--out", str(tmp_path / "c"), *options]) == 0
-    # 12 - (5 + 3 - 1) = 5 values further each time, until the end is reached
-    expected = np.array([[start, min(start + 11, 24)] for start in (0, 5, 10, 15)])
-    for split in ("train", "valid"):
-        rows = Corpus(tmp_path / "c", split).rows
-        assert rows.shape == (4, 12)
-        ends = np.array([[row[0], row[np.isfinite(row)][-1]] for row in rows]) % 1000
-        np.testing.assert_array_equal(ends, expected)
 
 
 # Holding out
@@ -296,13 +247,6 @@ def test_bad_arguments(tmp_path, file, capsys, options, words):
     assert not (tmp_path / "c").exists()
 
 
-def test_a_row_may_hold_exactly_one_window(tmp_path, file):
-    """The smallest row length would be refused, or cut without end."""
-    options = ["--row-length", "12", "--context", "9", "--horizon", "3"]
-    assert main([str(file), "--out", str(tmp_path / "c"), *options]) == 0
-    assert len(Corpus(tmp_path / "c", "train").rows) == 18 * (70 - 12 + 1)
-
-
 def test_an_existing_corpus_is_refused(tmp_path, file, refused):
     """A corpus would be overwritten."""
     out = tmp_path / "c"
@@ -313,12 +257,12 @@ def test_an_existing_corpus_is_refused(tmp_path, file, refused):
     assert (out / "train/data.dat").read_bytes() == before
 
 
-@pytest.mark.parametrize(("count", "split"), [(1, "valid"), (4, "valid"), (0, "train")])
-def test_too_few_series(tmp_path, refused, count, split):
+@pytest.mark.parametrize("count", [1, 4])
+def test_too_few_series(tmp_path, refused, count):
     """A corpus without a split would fail in training."""
     file = tmp_path / "file.csv"
     file.write_text("id,V1\nempty,\n" + "".join(f"s{i},1,2\n" for i in range(count)))
-    words = f"{count} usable series and --valid-fraction 0.1 leave none for the {split} split"
+    words = f"{count} usable series and --valid-fraction 0.1 leave none for the valid split"
     refused(file, "--out", tmp_path / "c", *SMALL, words=words)
 
 
@@ -360,14 +304,7 @@ def test_an_interruption_leaves_nothing(tmp_path, file, monkeypatch, capsys):
 
 def test_a_file_given_twice_is_refused(tmp_path, file, refused):
     """A series in both splits: validation would be of training data."""
-    refused(file, file, "--out", tmp_path / "c", words="given twice")
-
-
-def test_rows_that_do_not_advance_are_refused(tmp_path, file):
-    """Rows that repeat themselves whole would be written until the disk is full."""
-    with pytest.raises(ValueError, match="row_length 64 must be above overlap 64"):
-        module.prepare([file], tmp_path / "c", row_length=64, overlap=64)
-    assert not (tmp_path / "c").exists()
+    refused(file, tmp_path / "x" / ".." / "file.csv", "--out", tmp_path / "c", words="given twice")
 
 
 def test_series_too_short_for_a_window_are_left_out(tmp_path, capsys):
@@ -386,3 +323,21 @@ def test_series_too_short_for_a_window_are_left_out(tmp_path, capsys):
 def test_a_file_in_the_place_of_the_parent(tmp_path, file, refused):
     """--out below a file would end in a traceback."""
     refused(file, "--out", file / "c", words=str(file))
+
+
+def test_a_name_that_is_too_long(tmp_path, file, refused):
+    """The name that the disk refuses would end in a traceback."""
+    refused(file, "--out", tmp_path / ("c" * 300), words="cannot be written: File name too long")
+
+
+@pytest.mark.parametrize("row_length", [4096, 80])
+def test_a_full_disk(tmp_path, refused, row_length):
+    """It would end in a traceback, as rows are added or, if few, as they are brought to disk."""
+    file = write_m4(tmp_path / "file.csv", range(4))
+    options = [*SMALL, "--valid-fraction", 0.5, "--row-length", row_length]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        refused(file, "--out", tmp_path / "c", *options, words="c cannot be written: File too")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -246,13 +246,20 @@ def test_unsorted_and_repeated_dates(refuse):
     """Series out of order, or with repeated steps, would be trained on."""
     start = "date,a\n2016-01-02 00:00:00,1\n"
     for cell in ("2016-01-01 00:00:00", "2016-01-02 00:00:00"):
-        refuse(f"{start}{cell},2\n", "row 3", cell, "does not come after", "2016-01-02 00:00:00")
+        refuse(
+            f"{start}{cell},2\n", "row 3", "column 'date'", cell, "does not come after 2016-01-02"
+        )
 
 
 @pytest.mark.parametrize("cell", ["", "yesterday", "2016-13-01", "5"])
 def test_a_cell_that_is_no_date(refuse, cell):
     """A row without a date would be taken as it comes."""
-    refuse(f"date,a\n2016-01-01,1\n{cell},2\n", "row 3", re.escape(repr(cell)), "not a date")
+    refuse(
+        f"date,a\n2016-01-01,1\n{cell},2\n",
+        "row 3, column 'date'",
+        re.escape(repr(cell)),
+        "not a date",
+    )
 
 
 def test_a_series_without_a_name(refuse):
@@ -326,7 +333,7 @@ def test_real_files(name, layout, count, shortest, longest, dated):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("messy/AEP_hourly.csv", "row 26: 2004-12-30 01:00:00 does not come after 2005-01-01"),
+        ("messy/AEP_hourly.csv", "row 26, column 'Datetime': 2004-12-30 01:00:00 does not come"),
         ("messy/PRSA_Aotizhongxin.csv", "row 2, column 'wd': 'NNW' is not a number"),
     ],
 )

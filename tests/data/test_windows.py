@@ -95,6 +95,16 @@ def test_samples_come_in_the_order_asked_for():
     assert_same(windows.__getitems__(order), [part[order] for part in ordered])
 
 
+def test_samples_may_lie_far_apart():
+    """All numbers between them would be drawn: more than memory holds. Or be other ones."""
+    windows = Windows(in_memory(gappy_rows()), 48, 16, seed=3)
+    samples = [10**12, 0, 7, 10**6, 10**12 + 1]
+    alone = join([windows.__getitems__([k]) for k in samples])
+    assert_same(windows.__getitems__(samples), alone)
+    between = windows.__getitems__(range(10**6 - 3, 10**6 + 1))
+    assert_same([part[3] for part in between], [part[3] for part in alone])
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_loader_gives_the_same_samples(tmp_path, workers):
     """Workers would bring their own random state, or another order."""
@@ -264,6 +274,24 @@ def test_after_100_attempts_an_error_names_corpus_and_sample(monkeypatch):
     with pytest.raises(CorpusError, match=r"the/corpus: sample 7 .* 100 attempts.* 48 .* 16 "):
         windows.__getitems__([7, 8])
     assert attempts == list(range(100))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.full((2, 100), NAN),
+        np.full((2, 100), INF),
+        np.zeros((2, 63)),
+        np.zeros((2, 1)),
+        np.where(np.arange(100) < 63, 0.0, NAN)[None],
+        np.where(np.arange(64) < 48, [0.0, 1.0] * 32, 1e38)[None],
+    ],
+    ids=["missing", "infinite", "narrow", "of one value", "short", "labels masked"],
+)
+def test_a_corpus_without_a_usable_row_is_refused(rows):
+    """Training would hang, learn from nothing, or end in a traceback from numpy."""
+    with pytest.raises(CorpusError, match="the/corpus: sample 0 found no usable window"):
+        Windows(in_memory(rows), 64, 16, seed=0).__getitems__(range(3))
 
 
 def test_one_usable_row_among_many_is_enough(raw):

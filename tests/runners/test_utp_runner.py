@@ -124,7 +124,7 @@ def test_validation_windows_are_those_of_every_run():
     assert not torch.equal(train, other)
 
 
-def test_one_step_is_the_same_however_the_batch_is_split(tmp_path):
+def test_one_step_is_the_same_however_the_batch_is_split():
     """DESIGN 5: 1 process x 8, 2 accumulation steps of 4, 2 processes x 4; masks are uneven."""
     training_rows()[::3, 1::2] = np.nan
     batch = UTPRunner(small_config("look")).train_windows.__getitems__(range(8))
@@ -132,9 +132,9 @@ def test_one_step_is_the_same_however_the_batch_is_split(tmp_path):
     half = ["TRAIN.DATA.BATCH_SIZE=4", "TRAIN.CKPT_SAVE_DIR=None"]
     run("whole")
     run("accumulated", "TRAIN.DATA.BATCH_SIZE=4", "TRAIN.GRAD_ACCUMULATION_STEPS=2")
-    torchrun(tmp_path, "distributed", *half)
+    torchrun("distributed", *half)
     torchrun(
-        tmp_path, "both", "TRAIN.DATA.BATCH_SIZE=2", "TRAIN.GRAD_ACCUMULATION_STEPS=2",
+        "both", "TRAIN.DATA.BATCH_SIZE=2", "TRAIN.GRAD_ACCUMULATION_STEPS=2",
         "TRAIN.DATA.NUM_WORKERS=1",
     )  # fmt: skip
     whole = scalars("whole")

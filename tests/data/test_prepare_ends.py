@@ -1,0 +1,85 @@
+"""data.prepare ended from outside: never half a corpus, no traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data.corpus import Corpus
+from data.prepare import main
+from tests.data.files import write_m4
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "data.prepare"]
+ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture
+def stop(tmp_path):
+    """Sends the command a signal between its two files; returns status, stderr and what is left."""
+
+    def stop(number):
+        write_m4(tmp_path / "first.csv", range(20))
+        os.mkfifo(tmp_path / "second.csv")  # nobody writes: the command waits
+        process = subprocess.Popen(
+            [*COMMAND, "first.csv", "second.csv", "--out", "c"],
+            cwd=tmp_path,
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell's background job ignores Ctrl-C, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        try:
+            assert "20 series" in process.stdout.readline()
+            assert list(tmp_path.glob(".c.*"))
+            assert not (tmp_path / "c").exists()
+            process.send_signal(number)
+            _, error = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        left = {path.name for path in tmp_path.iterdir()} - {"first.csv", "second.csv"}
+        return process.returncode, error, left
+
+    return stop
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stop_leaves_nothing(stop, number, status):
+    """A cluster's job or Ctrl-C would leave half a corpus, a hidden folder, or a traceback."""
+    found, error, left = stop(number)
+    assert found == status
+    assert len(error.splitlines()) == (number == signal.SIGINT)
+    assert "Traceback" not in error
+    assert left == set()
+
+
+def test_a_kill_leaves_no_corpus(tmp_path, stop):
+    """Half a corpus would be taken for a whole one, or stand in the way of the next run."""
+    found, _, left = stop(signal.SIGKILL)
+    assert found == -signal.SIGKILL
+    assert "c" not in left
+    assert main([str(tmp_path / "first.csv"), "--out", str(tmp_path / "c")]) == 0
+    assert len(Corpus(tmp_path / "c", "train").rows) == 18
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path):
+    """`| head -1` would be blamed on the corpus, and cost it."""
+    write_m4(tmp_path / "file.csv", range(20))
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*COMMAND, "file.csv", "--out", "c"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(Corpus(tmp_path / "c", "train").rows) == 18

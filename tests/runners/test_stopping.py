@@ -1,0 +1,141 @@
+"""Runs that are asked to stop: SIGTERM from a scheduler, Ctrl-C from a person."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from runners.checkpoint import load_checkpoint
+from runners.stopping import Stopped
+from runners.utp_runner import UTPRunner
+from tests.small import OVERRIDES, ROOT, TINY, assert_same, run, scalars, small_config
+
+ENDLESS = ["TRAIN.NUM_ITERATIONS=100000", "TRAIN.LR_SCHEDULER.PARAM.num_training_steps=100"]
+
+
+def start(*overrides: str, script: str = "train.py", launcher: tuple = (), **environment: str):
+    """Starts a training in a session of its own, as a shell or a scheduler does."""
+    command = [sys.executable, *launcher, str(ROOT / script), "-c", str(TINY), "--run-dir", "run"]
+    return subprocess.Popen(
+        [*command, *OVERRIDES, *ENDLESS, *overrides],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_training(process: subprocess.Popen) -> None:
+    """Until the first iteration stands in the log."""
+    log = Path("run/training.log")
+    while not (log.exists() and "iteration 1:" in log.read_text()):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_signal_finishes_the_step_saves_and_says_so(monkeypatch, signum):
+    """A preempted run loses nothing: with --resume it ends as the one that was not disturbed."""
+    straight = run("straight", "TRAIN.CKPT_SAVE_STRATEGY=6")
+    validate = UTPRunner.validate
+
+    def disturbed(self):
+        if self.iteration == 3:
+            signal.raise_signal(signum)
+        return validate(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UTPRunner, "validate", disturbed)
+        with pytest.raises(Stopped) as stopped:
+            run("run", "TRAIN.CKPT_SAVE_STRATEGY=6")
+    assert stopped.value.status == 128 + signum
+    assert load_checkpoint("run/latest.pt")["iteration"] == 3
+    assert f"stopped by {signum.name}" in Path("run/training.log").read_text()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler  # ours is gone again
+
+    resumed = run("run", "TRAIN.CKPT_SAVE_STRATEGY=6", resume=True)
+    assert_same(dict(resumed.wrapper.state_dict()), dict(straight.wrapper.state_dict()))
+    for name in ("latest.pt", "best.pt"):
+        one, other = (load_checkpoint(f"{folder}/{name}") for folder in ("straight", "run"))
+        for part in ("model_state_dict", "optim_state_dict", "best_metrics", "meters"):
+            assert_same(one[part], other[part])
+    one, other = scalars("straight"), scalars("run")
+    for tag in one.keys() - {"train/samples_per_second"}:
+        assert one[tag] == other[tag]
+
+
+def test_stop_at_a_saved_iteration_keeps_the_checkpoint_before_it(monkeypatch):
+    """Saved twice, the same iteration would push the older checkpoint out."""
+    validate = UTPRunner.validate
+
+    def disturbed(self):
+        if self.iteration == 6:
+            signal.raise_signal(signal.SIGTERM)
+        return validate(self)
+
+    monkeypatch.setattr(UTPRunner, "validate", disturbed)
+    with pytest.raises(Stopped):
+        run("run", "TRAIN.CKPT_SAVE_STRATEGY=3", "TRAIN.NUM_ITERATIONS=9")
+    iterations = [load_checkpoint(f"run/{name}.pt")["iteration"] for name in ("previous", "latest")]
+    assert iterations == [3, 6]
+
+
+def test_command_ends_with_128_plus_the_signal_and_its_workers_with_it():
+    """Ctrl-C reaches the loader's workers too, which must not die before the run is saved."""
+    process = start("TRAIN.DATA.NUM_WORKERS=2")
+    wait_for_training(process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    assert load_checkpoint("run/latest.pt")["iteration"] > 0
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_second_signal_ends_at_once():
+    """A step that never ends must not keep anyone from leaving."""
+    process = start(script="tests/faulty_train.py", FAULT="loop:0:1")
+    wait_for_training(process)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert process.poll() is None  # it waits for the step
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_signal_before_training_ends_at_once_and_leaves_nothing(signum):
+    """Nothing is worth saving yet; a half-built corpus must not stay."""
+    shutil.rmtree("datasets")
+    process = start()
+    while not list(Path().glob("datasets/.synthetic.*")):
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signum)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 128 + signum
+    assert "Traceback" not in stderr
+    assert not list(Path().iterdir())
+
+
+def test_launched_processes_stop_together():
+    """torchrun passes the signal on to each rank, at another step each; all must stop at one."""
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    process = start("TRAIN.DATA.NUM_WORKERS=1", launcher=launcher)
+    wait_for_training(process)
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "died" not in stderr
+    text = Path("run/training.log").read_text()
+    iteration = load_checkpoint("run/latest.pt")["iteration"]
+    assert f"iteration {iteration}: stopped by SIGTERM" in text
+    config = small_config("run", *ENDLESS, "TRAIN.DATA.BATCH_SIZE=16")  # one process goes on
+    assert UTPRunner(config, resume=True).iteration == iteration
