@@ -41,8 +41,7 @@ def main(argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (CorpusError, CheckpointError, TrainingError, PeerLostError) as error:
-        # A loader worker's error comes with its traceback; the last line is what was raised.
-        line = str(error).rstrip().rpartition("\n")[2].removeprefix("data.corpus.CorpusError: ")
+        line = error
     except torch.OutOfMemoryError:
         line = "out of memory: halve TRAIN.DATA.BATCH_SIZE, double TRAIN.GRAD_ACCUMULATION_STEPS"
     except OSError as error:

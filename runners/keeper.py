@@ -29,7 +29,7 @@ class Keeper:
         self.config = config
         self.process = process
         self.best_metrics = {}
-        self._saved_iteration = None  # of latest.pt
+        self._saved_iteration = 0  # of latest.pt; there is nothing to save before the first step
         self._failed = {}  # {file name: why it is not what it should be}
         self._latest_is_damaged = False
         self._lock = None
@@ -78,6 +78,7 @@ class Keeper:
         checkpoint.check_same_training(state, self.config, world_size, path)
         self.best_metrics = state["best_metrics"]
         self._latest_is_damaged = bool(damaged)
+        self._saved_iteration = None if damaged else state["iteration"]
         then = state["config"] | {"processes": state["world_size"]}
         return state, [
             *damaged,

@@ -7,30 +7,27 @@ import json
 import logging
 import time
 from contextlib import nullcontext
-from itertools import islice
 from pathlib import Path
 
 import torch
 from easydict import EasyDict
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 
-from data.corpus import Corpus, CorpusError
-from data.synthetic import ensure_synthetic
-from data.windows import VALIDATION_SEED, Batch, Windows, batch_ranges
+from data.corpus import CorpusError
+from data.windows import Batch, batch_ranges
 from losses.byot import byot_losses, huber_loss
 from models.byot import Forecasts
 from runners import checkpoint, distributed
+from runners.batches import StepBatches, open_corpus
 from runners.checkpoint import CheckpointError
 from runners.distributed import PeerLostError
 from runners.keeper import Keeper
 from runners.meters import Meters, loss_names, loss_values
 from runners.optimization import StepGuard, cosine_warmup
 from runners.run_log import RunLog
-from runners.stopping import Stopped, StopRequest, TrainingError, ignore_signals
+from runners.stopping import Stopped, StopRequest, TrainingError
 
-DATASETS = Path("datasets")
 TIMED_STEPS = 2  # tell how long the run takes; the first step, which compiles, is not one
 
 
@@ -62,7 +59,7 @@ class UTPRunner:
             )
         self.process = distributed.start(config.GPU_NUM, config.TRAIN.PEER_TIMEOUT)
         self.device = self.process.device
-        self.train_windows, self.valid_windows = self._open_corpus()
+        self.train_windows, self.valid_windows = open_corpus(config, self.process)
 
         train = config.TRAIN
         per_process = train.DATA.BATCH_SIZE * train.GRAD_ACCUMULATION_STEPS
@@ -105,7 +102,12 @@ class UTPRunner:
                 checkpoint could not be written.
             PeerLostError: another process died or hangs.
         """
+        train = self.config.TRAIN
+        pin_memory = train.DATA.PIN_MEMORY and self.device.type == "cuda"
         self.keeper.lock(make_folder=True)
+        self.batches = StepBatches(
+            self.train_windows, train, self.process, self.iteration, pin_memory
+        )
         self.log = RunLog(
             self.run_dir, self.iteration, self.config.TRAIN.NUM_ITERATIONS, self.process.is_main
         )
@@ -115,11 +117,15 @@ class UTPRunner:
                 validation = self._loop(stop)
                 self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
                 self.keeper.check()
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):  # raised wherever the step was
+                raise
+            raise TrainingError(str(error).partition("\n")[0]) from None
         except (Stopped, TrainingError, CorpusError, PeerLostError) as error:
             self.log.say(f"iteration {self.iteration}: {error}", logging.ERROR)
             raise
         finally:
-            self.batches = None  # a traceback's frames would keep the loader's workers alive
+            self.batches.close()
             self.log.close()
             self.keeper.unlock()
         return validation
@@ -131,7 +137,6 @@ class UTPRunner:
         schedule = train.LR_SCHEDULER.PARAM
         max_norm = train.CLIP_GRAD_PARAM.max_norm or torch.inf
         parameters = list(self.wrapper.parameters())
-        self.batches = iter(self._loader())
         validation = {}
         self.model.train()
         started = logged = time.perf_counter()
@@ -139,13 +144,12 @@ class UTPRunner:
 
         while self.iteration < num_iterations:
             # The micro-batches of one step, and N, its valid label steps on all processes.
-            micro_batches = list(islice(self.batches, train.GRAD_ACCUMULATION_STEPS))
+            micro_batches = self.batches.next()
             own_valid = sum(int(batch.mask.sum()) for batch in micro_batches)
-            all_valid, signals = zip(*distributed.exchange(own_valid, stop.signum), strict=True)
-            if any(signals):
-                self.keeper.save_latest(self._state(), self.log)
-                self.keeper.check()
-                raise Stopped(max(signals))
+            told = distributed.exchange(own_valid, stop.signum, not micro_batches)
+            all_valid, signals, failures = zip(*told, strict=True)
+            if any(signals) or any(failures):
+                self._stop(max(signals), failures)
             num_valid = torch.full((), float(sum(all_valid)), device=self.device)
 
             # Forward and backward: losses are shares of the step's mean, they and gradients add up.
@@ -249,40 +253,17 @@ class UTPRunner:
             huber = huber_loss(median, batch.labels, batch.mask, num_valid=num_valid)
         return total, loss_values(total, losses, huber)
 
+    def _stop(self, signum: int, failures: tuple[int, ...]) -> None:
+        """Saves between two steps and ends the training."""
+        self.keeper.save_latest(self._state(), self.log)
+        self.keeper.check()
+        if any(failures):
+            ranks = [rank for rank, failed in enumerate(failures) if failed]
+            raise self.batches.failure or TrainingError(f"no more data in process(es) {ranks}")
+        raise Stopped(signum)
+
     def _is_due(self, interval: int) -> bool:
         return self.iteration % interval == 0 or self.iteration == self.config.TRAIN.NUM_ITERATIONS
-
-    def _open_corpus(self) -> tuple[Windows, Windows]:
-        name, param = self.config.DATASET.NAME, self.config.DATASET.PARAM
-        root = DATASETS / name
-        if name == "synthetic":
-            if self.process.is_main:
-                ensure_synthetic(root)
-            distributed.barrier()
-        if not root.is_dir():
-            raise CorpusError(
-                f"DATASET.NAME {name!r}: there is no corpus at {root}; make it with: "
-                f"python -m data.prepare FILE.csv ... --out {root}"
-            )
-        lengths = param.context_length, param.target_length
-        return (
-            Windows(Corpus(root, "train"), *lengths, self.config.ENV.SEED),
-            Windows(Corpus(root, "valid"), *lengths, VALIDATION_SEED),
-        )
-
-    def _loader(self) -> DataLoader:
-        """This process's micro-batches, from the first that has not been trained on."""
-        data, accumulation = self.config.TRAIN.DATA, self.config.TRAIN.GRAD_ACCUMULATION_STEPS
-        first = self.iteration * accumulation
-        rank, world_size = self.process.rank, self.process.world_size
-        return DataLoader(
-            self.train_windows,
-            batch_sampler=batch_ranges(first, data.BATCH_SIZE, rank, world_size),
-            num_workers=data.NUM_WORKERS,
-            pin_memory=data.PIN_MEMORY and self.device.type == "cuda",
-            collate_fn=_as_is,  # __getitems__ returns whole batches
-            worker_init_fn=ignore_signals,
-        )
 
     def _has_bfloat16(self) -> bool:
         """Whether the device has bfloat16: CUDA, or a CPU with the instructions."""
@@ -354,7 +335,3 @@ class UTPRunner:
         if total:
             line = f"iteration {self.iteration}: {total} non-finite steps skipped until now"
             self.log.say(line, logging.WARNING)
-
-
-def _as_is(batch: Batch) -> Batch:
-    return batch

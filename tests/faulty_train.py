@@ -13,7 +13,7 @@ from itertools import count
 import train
 from data.windows import Windows
 from losses.byot import byot_losses
-from runners import utp_runner
+from runners import batches, utp_runner
 
 KIND, RANK, CALL = os.environ["FAULT"].split(":")
 calls = count()
@@ -47,7 +47,7 @@ class WithoutLabels(Windows):
 
 
 if KIND == "empty":
-    utp_runner.Windows = WithoutLabels
+    batches.Windows = WithoutLabels
 else:
     utp_runner.byot_losses = faulty_losses
 

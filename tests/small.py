@@ -52,19 +52,22 @@ def run(run_dir: str | Path, *overrides: str, **arguments) -> UTPRunner:
     return runner
 
 
-def torchrun(
-    run_dir: str, *overrides: str, processes: int = 2, fault: str | None = None
-) -> subprocess.CompletedProcess:
-    """Trains with several processes on the CPU; `fault` is one of tests/faulty_train.py."""
+def start_torchrun(run_dir: str, *overrides: str, fault: str | None = None) -> subprocess.Popen:
+    """Starts a training in two processes on the CPU; `fault` is one of tests/faulty_train.py."""
     script = ROOT / ("tests/faulty_train.py" if fault else "train.py")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += [f"--nproc-per-node={processes}", "--shutdown-timeout=5", str(script)]
-    command += ["-c", str(TINY), "--run-dir", run_dir, *OVERRIDES, *overrides]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += [str(script), "-c", str(TINY), "--run-dir", run_dir, *OVERRIDES, *overrides]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     environment |= {"FAULT": fault} if fault else {}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert fault or done.returncode == 0, done.stdout + done.stderr
-    return done
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
+
+
+def torchrun(run_dir: str, *overrides: str) -> None:
+    """Trains in two processes on the CPU."""
+    process = start_torchrun(run_dir, *overrides)
+    output = "".join(process.communicate())
+    assert process.returncode == 0, output
 
 
 def scalars(run_dir: str | Path) -> dict[str, dict[int, float]]:

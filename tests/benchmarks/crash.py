@@ -1,6 +1,6 @@
 """Kills a training with SIGKILL again and again, resumes it, and looks for differences.
 
-python -m tests.benchmarks.crash [--kills 50] [--processes 2] [--workers 1] [--seed 0]
+python -m tests.benchmarks.crash [--kills 50] [--processes 2] [--workers 1] [--signal TERM]
 
 A third of the kills come at a random time from the start, a third while a checkpoint is being
 written, a third at a random time after the first new step. With two processes a kill takes all of
@@ -48,6 +48,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--signal", choices=["KILL", "TERM", "INT"], default="KILL")
     parser.add_argument("--iterations", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     args = parser.parse_args()
@@ -64,7 +65,11 @@ def main() -> int:
             while True:
                 resume = [*command, "--run-dir", str(run), "--resume"]
                 with subprocess.Popen(resume, start_new_session=True, **quiet()) as process:
-                    how = disturb(process, run, rng) if kills.total() < args.kills else None
+                    how = (
+                        disturb(process, run, rng, args.signal)
+                        if kills.total() < args.kills
+                        else None
+                    )
                     status = process.wait()
                 if how is None and status == 0:
                     break
@@ -76,7 +81,8 @@ def main() -> int:
             differences += compare(Path("undisturbed"), run)
     report = {
         "kills": dict(kills), "rounds": rounds, "processes": args.processes,
-        "workers": args.workers, "iterations_redone": sum(redone), "most_redone": max(redone),
+        "workers": args.workers,
+        "iterations_redone": sum(redone), "most_redone": max(redone),
         "differences": differences, "seconds": round(time.perf_counter() - began),
     }  # fmt: skip
     print(json.dumps(report, indent=2))
@@ -101,8 +107,17 @@ def quiet() -> dict:
     return {"stdout": subprocess.DEVNULL, "stderr": open("stderr.txt", "w"), "env": environment}
 
 
-def disturb(process: subprocess.Popen, run: Path, rng: random.Random) -> str | None:
-    """Kills a run at a moment of its own; None where the run ended before."""
+def disturb(
+    process: subprocess.Popen, run: Path, rng: random.Random, name: str = "KILL"
+) -> str | None:
+    """Kills a run at a moment of its own, or asks it to stop; None where it ended before.
+
+    Args:
+        process: of the run, or its launcher.
+        run: its folder.
+        rng: draws the moment.
+        name: KILL; or TERM or INT, which the first process alone gets.
+    """
     moment = rng.choice(["anywhere", "saving", "training"])
     log = run / "training.log"
     lines = log.stat().st_size if log.exists() else 0
@@ -120,6 +135,9 @@ def disturb(process: subprocess.Popen, run: Path, rng: random.Random) -> str | N
     tree = [process.pid, *descendants(process.pid)]
     ranks = [pid for pid in tree[1:] if f"{run}" in command_line(pid)]
     victim = rng.choice(["all", "launcher", "rank"]) if len(ranks) > 1 else "all"
+    if name != "KILL":
+        process.send_signal(getattr(signal, f"SIG{name}"))
+        return f"{moment}, SIG{name}"
     for pid in {"all": tree, "launcher": tree[:1], "rank": [rng.choice(ranks or tree)]}[victim]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -138,7 +156,10 @@ def wait_for(process: subprocess.Popen, condition, seconds: float) -> None:
 
 def descendants(pid: int) -> list[int]:
     """All processes below one."""
-    children = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        children = [int(c) for c in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:  # it has ended
+        return []
     return children + [below for child in children for below in descendants(child)]
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from data.corpus import Corpus
 from data.windows import VALIDATION_SEED, Windows
 from losses.byot import huber_loss, pinball_loss
+from runners.batches import DATASETS
 from runners.checkpoint import load_checkpoint, load_model
-from runners.utp_runner import DATASETS
 
 
 def main() -> None:

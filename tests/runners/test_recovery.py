@@ -1,7 +1,13 @@
 """Checkpoints, resumption, and steps with non-finite numbers (DESIGN 5)."""
 
 import math
+import multiprocessing
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,11 +19,15 @@ from runners.checkpoint import CheckpointError, load_checkpoint, load_model
 from runners.utp_runner import TrainingError, UTPRunner
 from tests.small import (
     BYOT_OFF,
+    OVERRIDES,
     POINT,
+    ROOT,
+    TINY,
     assert_same,
     run,
     scalars,
     small_config,
+    training_rows,
     weights_of,
 )
 
@@ -112,18 +122,29 @@ def poison(monkeypatch, *steps):
     monkeypatch.setattr(utp_runner, "byot_losses", losses)
 
 
-def test_non_finite_step_changes_no_weight_and_is_counted(monkeypatch):
+@pytest.mark.parametrize(
+    ("overrides", "bad_call"),
+    [
+        ([], 1),
+        (["MODEL.DTYPE=bfloat16"], 1),
+        (["TRAIN.GRAD_ACCUMULATION_STEPS=2"], 3),  # one micro-batch of two
+        (["TRAIN.GRAD_ACCUMULATION_STEPS=2", "MODEL.DTYPE=bfloat16"], 2),
+    ],
+)
+def test_non_finite_step_changes_no_weight_and_is_counted(monkeypatch, overrides, bad_call):
     """One bad batch in a week of training spoils every weight."""
     once = ["VAL.INTERVAL=9", "TRAIN.NUM_ITERATIONS=2", "TRAIN.CKPT_SAVE_STRATEGY=1"]
-    poison(monkeypatch, 1)
-    run("run", *once)
+    poison(monkeypatch, bad_call)
+    run("run", *once, *overrides)
     before, after = (load_checkpoint(f"run/{name}.pt") for name in ("previous", "latest"))
     assert (before["iteration"], after["iteration"]) == (1, 2)
     assert_same(before["model_state_dict"], after["model_state_dict"])
     assert_same(before["optim_state_dict"]["state"], after["optim_state_dict"]["state"])
     assert after["guard"] == {"run": 1, "total": 1}
     assert "1 non-finite steps skipped" in Path("run/training.log").read_text()
-    assert math.isnan(scalars("run")["train/loss"][2])  # nothing valid in that interval
+    curves = scalars("run")
+    assert curves["train/skipped_steps"] == {1: 0, 2: 1}
+    assert math.isnan(curves["train/loss"][2])  # nothing valid in that interval
 
 
 def test_skipped_step_leaves_no_trace_in_the_averages(monkeypatch):
@@ -222,3 +243,53 @@ def test_finished_run_resumed_reports_and_changes_nothing():
     runner = UTPRunner(small_config("run"), resume=True)
     assert runner.train()["loss"] == pytest.approx(scalars("run")["val/loss"][6])
     assert_same(load_checkpoint("run/latest.pt"), before)
+
+
+def test_other_number_of_processes_with_the_same_batch_goes_on_and_says_so():
+    """Fewer GPUs are free today; the training is the same."""
+    run("run")
+    state = load_checkpoint("run/latest.pt")
+    torch.save(state | {"world_size": 2, "config": halved(state["config"])}, "run/latest.pt")
+    run("run", "TRAIN.NUM_ITERATIONS=8", resume=True)
+    text = Path("run/training.log").read_text()
+    assert "processes was 2, is 1 from here on" in text
+    assert "TRAIN.DATA.BATCH_SIZE was 4, is 8 from here on" in text
+    assert load_checkpoint("run/latest.pt")["iteration"] == 8
+
+
+def halved(config: dict) -> dict:
+    """A configuration with half the batch of each process."""
+    train = config["TRAIN"]
+    return config | {"TRAIN": train | {"DATA": train["DATA"] | {"BATCH_SIZE": 4}}}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_unusable_corpus_ends_the_command(workers):
+    """A corpus of nothing, found by a loader's process: the command hung with its workers."""
+    training_rows()[:] = math.nan
+    command = [sys.executable, str(ROOT / "train.py"), "-c", str(TINY), "--run-dir", "run"]
+    command += [*OVERRIDES, f"TRAIN.DATA.NUM_WORKERS={workers}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "found no usable window in 100 attempts" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not list(Path("run").glob("*.pt"))  # with better data the same command must work
+
+
+def test_lost_loader_process_ends_the_run_and_spoils_nothing(monkeypatch):
+    """The system kills one for its memory: the run ends, and goes on as if nothing had been."""
+    run("straight", "TRAIN.DATA.NUM_WORKERS=2")
+    validate = UTPRunner.validate
+
+    def kill_worker(self):
+        if self.iteration == 3:
+            os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+            time.sleep(0.5)
+        return validate(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UTPRunner, "validate", kill_worker)
+        with pytest.raises(TrainingError, match="killed"):
+            run("run", "TRAIN.DATA.NUM_WORKERS=2")
+    run("run", "TRAIN.DATA.NUM_WORKERS=2", resume=True)
+    assert_same(weights_of("run/latest.pt"), weights_of("straight/latest.pt"))

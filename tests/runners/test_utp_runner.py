@@ -11,6 +11,7 @@ from data.corpus import Corpus
 from data.windows import Windows
 from losses.byot import byot_losses, huber_loss, pinball_loss
 from models.utp import UTP
+from runners.batches import StepBatches
 from runners.checkpoint import load_model
 from runners.utp_runner import UTPRunner
 from tests.small import (
@@ -152,11 +153,11 @@ def test_one_step_is_the_same_however_the_batch_is_split():
 def test_samples_of_a_step_do_not_depend_on_the_split():
     """Micro-batch and rank only cut one global range; a resumed run goes on behind it."""
     runner = UTPRunner(small_config("x", "TRAIN.GRAD_ACCUMULATION_STEPS=2"))
-    runner.iteration = 3
-    loader = iter(runner._loader())
-    for first in (48, 56):  # step 3 of 16 samples
-        expected = runner.train_windows.__getitems__(range(first, first + 8))
-        assert torch.equal(next(loader).labels, expected.labels)
+    windows = runner.train_windows
+    batches = StepBatches(windows, runner.config.TRAIN, runner.process, 3, pin_memory=False)
+    for batch, first in zip(batches.next(), (48, 56), strict=True):  # step 3 of 16 samples
+        expected = windows.__getitems__(range(first, first + 8))
+        assert torch.equal(batch.labels, expected.labels)
 
 
 def test_step_without_valid_labels_is_finite(monkeypatch):
