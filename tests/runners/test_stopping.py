@@ -41,7 +41,7 @@ def wait_for_training(process: subprocess.Popen) -> None:
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_signal_finishes_the_step_saves_and_says_so(monkeypatch, signum):
     """A preempted run loses nothing: with --resume it ends as the one that was not disturbed."""
-    straight = run("straight", "TRAIN.CKPT_SAVE_STRATEGY=6")
+    straight, handler = run("straight", "TRAIN.CKPT_SAVE_STRATEGY=6"), signal.getsignal(signum)
     validate = UTPRunner.validate
 
     def disturbed(self):
@@ -56,7 +56,7 @@ def test_signal_finishes_the_step_saves_and_says_so(monkeypatch, signum):
     assert stopped.value.status == 128 + signum
     assert load_checkpoint("run/latest.pt")["iteration"] == 3
     assert f"stopped by {signum.name}" in Path("run/training.log").read_text()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler  # ours is gone again
+    assert signal.getsignal(signum) is handler  # ours is gone again
 
     resumed = run("run", "TRAIN.CKPT_SAVE_STRATEGY=6", resume=True)
     assert_same(dict(resumed.wrapper.state_dict()), dict(straight.wrapper.state_dict()))
