@@ -246,7 +246,11 @@ def load_model(path: str | Path, param: dict | None = None) -> BYOTWrapper:
     Raises:
         CheckpointError: not a checkpoint, no configuration, or weights that do not fit it.
     """
-    checkpoint = load_checkpoint(path)
+    return model_of(load_checkpoint(path), path, param)
+
+
+def model_of(checkpoint: dict, path: str | Path, param: dict | None = None) -> BYOTWrapper:
+    """`load_model` for a checkpoint that is loaded already; `path` is for its errors."""
     if param is None:
         if "format_version" not in checkpoint or "config" not in checkpoint:
             raise CheckpointError(

@@ -68,6 +68,13 @@ def start(gpu_num: int, timeout: float) -> Process:
     return Process(dist.get_rank(), dist.get_world_size(), device)
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is fast: on CUDA, or on a CPU that has the instructions."""
+    capabilities = torch.cpu.get_capabilities()
+    on_cpu = capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")
+    return device.type == "cuda" or bool(on_cpu)
+
+
 def stop() -> None:
     """Leaves the other processes; without a launcher there are none."""
     if dist.is_initialized():

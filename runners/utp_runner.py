@@ -74,7 +74,12 @@ class UTPRunner:
         byot = config.MODEL.PARAM.BYOT
         # Off is the baseline: the plain loss, whatever the weights say.
         self.weights = byot.LOSS_WEIGHTS if byot.ENABLED else {"loss_gt": 1.0, "loss_soft": 0.0}
-        self.bfloat16 = config.MODEL.DTYPE == "bfloat16" and self._has_bfloat16()
+        wants_bfloat16 = config.MODEL.DTYPE == "bfloat16"
+        self.bfloat16 = wants_bfloat16 and distributed.has_bfloat16(self.device)
+        if wants_bfloat16 and not self.bfloat16:
+            self.notes.append(
+                "MODEL.DTYPE: this CPU has no AMX or AVX512-BF16; training in float32"
+            )
 
         self.optimizer = torch.optim.AdamW(self.wrapper.parameters(), **train.OPTIM.PARAM)
         self.guard = StepGuard(train.MAX_SKIPPED_STEPS, self.device)
@@ -264,16 +269,6 @@ class UTPRunner:
 
     def _is_due(self, interval: int) -> bool:
         return self.iteration % interval == 0 or self.iteration == self.config.TRAIN.NUM_ITERATIONS
-
-    def _has_bfloat16(self) -> bool:
-        """Whether the device has bfloat16: CUDA, or a CPU with the instructions."""
-        if self.device.type == "cuda":
-            return True
-        has = torch.cpu.get_capabilities()
-        if has.get("amx_bf16") or has.get("avx512_bf16"):
-            return True
-        self.notes.append("MODEL.DTYPE: this CPU has no AMX or AVX512-BF16; training in float32")
-        return False
 
     def _init_weights(self, path: str | Path) -> None:
         state_dict = checkpoint.load_checkpoint(path)["model_state_dict"]

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import train
-from runners import checkpoint
+from runners import checkpoint, distributed
 from runners.checkpoint import CheckpointError, load_checkpoint
 from runners.meters import Board
 from runners.stopping import TrainingError
@@ -30,7 +30,8 @@ def cut(path: Path) -> None:
 def flip(path: Path) -> None:
     """One bit of one weight: what torch.load does not notice."""
     with zipfile.ZipFile(path) as archive:
-        largest = max(archive.infolist(), key=lambda info: info.file_size)
+        tensors = [info for info in archive.infolist() if "/data/" in info.filename]
+        largest = max(tensors, key=lambda info: info.file_size)
     content = bytearray(path.read_bytes())
     content[largest.header_offset + 300] ^= 1
     path.write_bytes(content)
@@ -210,7 +211,8 @@ def test_curves_that_could_not_be_written_are_written_later(monkeypatch):
 
     def write_on_full_disk(self, group, values, iteration):
         (events,) = sorted(Path("run").glob("events*"))[-1:]
-        free = {2: 0, 3: 100, 5: 250}.get(iteration, 10**9)  # bytes; at 5 some points fit
+        # Bytes; at 3 the training's points fit and the validation's do not, at 5 some do.
+        free = {(2, "train"): 0, (3, "val"): 0, (5, "train"): 250}.get((iteration, group), 10**9)
         with files_up_to(events.stat().st_size + free):
             write(self, group, values, iteration)
 
@@ -257,3 +259,11 @@ def test_fresh_run_beside_another_in_its_folder_is_refused_and_writes_nothing():
     with pytest.raises(CheckpointError, match="another run trains in this folder"):
         second.train()
     assert [path.name for path in Path("run").iterdir()] == [".lock"]
+
+
+def test_processes_that_find_different_checkpoints_refuse_to_go_on(monkeypatch):
+    """Two hosts without a shared folder would train on two sets of weights."""
+    run("run")
+    monkeypatch.setattr(distributed, "exchange", lambda *values: [list(values), [3]])
+    with pytest.raises(CheckpointError, match=r"different iterations, \[6, 3\]"):
+        UTPRunner(small_config("run"), resume=True)

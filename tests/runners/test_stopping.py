@@ -13,9 +13,11 @@ import pytest
 from runners.checkpoint import load_checkpoint
 from runners.stopping import Stopped
 from runners.utp_runner import UTPRunner
+from tests.benchmarks.crash import command_line, descendants
 from tests.small import OVERRIDES, ROOT, TINY, assert_same, run, scalars, small_config
 
 ENDLESS = ["TRAIN.NUM_ITERATIONS=100000", "TRAIN.LR_SCHEDULER.PARAM.num_training_steps=100"]
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 
 
 def start(*overrides: str, script: str = "train.py", launcher: tuple = (), **environment: str):
@@ -125,10 +127,22 @@ def test_signal_before_training_ends_at_once_and_leaves_nothing(signum):
     assert not list(Path().iterdir())
 
 
+def test_orphans_end_when_their_launcher_is_killed():
+    """They would go on writing beside the run that takes their place."""
+    process = start(launcher=TORCHRUN)
+    wait_for_training(process)
+    ranks = descendants(process.pid)
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 20
+    while any(map(command_line, ranks)):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def test_launched_processes_stop_together():
     """torchrun passes the signal on to each rank, at another step each; all must stop at one."""
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    process = start("TRAIN.DATA.NUM_WORKERS=1", launcher=launcher)
+    process = start("TRAIN.DATA.NUM_WORKERS=1", launcher=TORCHRUN)
     wait_for_training(process)
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=60)
