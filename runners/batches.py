@@ -1,6 +1,5 @@
 """The windows of a run: its corpus, and the micro-batches of each step."""
 
-import traceback
 from itertools import islice
 from pathlib import Path
 
@@ -78,8 +77,6 @@ class StepBatches:
         try:
             return list(islice(self._batches, self._per_step))
         except (CorpusError, OSError, RuntimeError) as error:
-            # Its frames would keep the loader's processes alive, which ignore signals.
-            traceback.clear_frames(error.__traceback__)
             # From a loader's process it comes with a traceback; the last line is what was raised.
             line = str(error).strip().rpartition("\n")[2].removeprefix("data.corpus.CorpusError: ")
             self.failure = (

@@ -1,6 +1,7 @@
 """Meters of training and validation, and where they are written."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -99,8 +100,8 @@ class Board:
         Raises:
             OSError: not now; the next call tries again.
         """
-        if self._points and self._points[-1][2] < iteration:
-            del self._points[: self._written]
+        if self._writer is not None and self._points and self._points[-1][2] < iteration:
+            self._points.clear()  # all on disk
             self._written = 0
         now = time.time()
         self._points += [(f"{group}/{name}", v, iteration, now) for name, v in values.items()]
@@ -120,5 +121,9 @@ class Board:
         return SummaryWriter(str(self._folder), purge_step=purge_step)
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        """Writes what is left, where it can be written."""
+        with suppress(OSError):
+            if self._points:
+                self.write("", {}, self._points[-1][2])
+            if self._writer is not None:
+                self._writer.close()

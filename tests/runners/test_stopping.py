@@ -87,13 +87,14 @@ def test_stop_at_a_saved_iteration_keeps_the_checkpoint_before_it(monkeypatch):
     assert iterations == [3, 6]
 
 
-def test_command_ends_with_128_plus_the_signal_and_its_workers_with_it():
-    """Ctrl-C reaches the loader's workers too, which must not die before the run is saved."""
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_command_ends_with_128_plus_the_signal_and_its_workers_with_it(signum):
+    """It reaches the loader's workers too, which must not die before the run is saved."""
     process = start("TRAIN.DATA.NUM_WORKERS=2")
     wait_for_training(process)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, signum)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + signum
     assert "Traceback" not in stderr
     assert load_checkpoint("run/latest.pt")["iteration"] > 0
     with pytest.raises(ProcessLookupError):
