@@ -1,18 +1,21 @@
-"""CSV files of series, in two layouts. The only place that parses them.
+"""CSV files of series, in two layouts. The only place that parses and writes them.
 
 wide   a header, one row per time step, one column per series; a first column of dates is
        optional, and an empty cell is a missing value
 m4     a header, one row per series: its name, then its values; rows may differ in length,
        and an empty cell is a missing value (the layout of the M4 competition)
+
+Forecasts are written long: a header, one row per series and step.
 """
 
 import csv
+import io
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -33,12 +36,14 @@ class Table(NamedTuple):
         names: one for each series.
         series: float64 arrays [length of the series], NaN where a value is missing.
         timestamps: datetime64[us] [rows] of a wide file with dates, strictly increasing; else None.
+        utc: the dates had offsets, and `timestamps` are in UTC.
     """
 
     layout: str
     names: list[str]
     series: list[np.ndarray]
     timestamps: np.ndarray | None
+    utc: bool = False
 
 
 def read_table(path: Path, layout: str | None = None) -> Table:
@@ -67,8 +72,31 @@ def read_table(path: Path, layout: str | None = None) -> Table:
     return _read_wide(path, header, body) if layout == "wide" else _read_m4(path, body)
 
 
+def write_long(
+    file: BinaryIO,
+    header: Sequence[str],
+    blocks: Iterable[tuple[str, Iterable, np.ndarray]],
+) -> None:
+    """Writes series below one another, a row for each step.
+
+    Args:
+        file: takes UTF-8.
+        header: names of the columns: the series', the step's, those of the values.
+        blocks: for each series its name, its steps [H] and its values [H, columns]; NaN becomes
+            an empty cell.
+    """
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for name, steps, values in blocks:
+        # As text in their own precision: 0.1 of float32 would be 0.10000000149011612 in float64.
+        cells = np.where(np.isnan(values), "", values.astype(str))
+        writer.writerows([name, step, *row] for step, row in zip(steps, cells, strict=True))
+    text.detach()  # flushes, and leaves the file open
+
+
 def _read_wide(path: Path, header: list[str], rows: Iterator[tuple[int, list[str]]]) -> Table:
-    cells: list[list[float]] = []
+    cells: list[np.ndarray] = []
     dates: list[datetime] = []
     dated = None
     for number, row in rows:
@@ -82,10 +110,12 @@ def _read_wide(path: Path, header: list[str], rows: Iterator[tuple[int, list[str
             _check_names(path, header[dated:])
         if dated:
             dates.append(_next_date(path, number, header[0], row[0], dates))
-        cells.append(_numbers(path, number, header, row, int(dated)))
+        # An array at once: Python's floats take four times the memory.
+        cells.append(np.array(_numbers(path, number, header, row, int(dated))))
     columns = np.array(cells).T
     timestamps = np.array(dates, "datetime64[us]") if dated else None
-    return Table("wide", header[dated:], list(columns), timestamps)
+    utc = dated and _has_offset(row[0])
+    return Table("wide", header[dated:], list(columns), timestamps, utc)
 
 
 def _read_m4(path: Path, rows: Iterator[tuple[int, list[str]]]) -> Table:
@@ -182,6 +212,13 @@ def _next_date(path: Path, number: int, column: str, cell: str, dates: list[date
             "sort the rows by date and keep one for each date"
         )
     return date
+
+
+def _has_offset(cell: str) -> bool:
+    try:
+        return datetime.fromisoformat(cell.strip()).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _parse_date(cell: str) -> datetime | None:

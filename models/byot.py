@@ -4,6 +4,7 @@ After Zhang et al., "Be Your Own Teacher", ICCV 2019. Shapes as in `models.utp`.
 """
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -66,3 +67,24 @@ class BYOTWrapper(nn.Module):
     def predict(self, context: Tensor, horizon: int) -> Tensor:
         """The teacher's forecast of raw values: `UTP.predict`."""
         return self.utp.predict(context, horizon)
+
+    def student(self, layer: int) -> UTP:
+        """A student as a model of its own: layers 0 to `layer`, its head as `predict_head`.
+
+        Its weights are copies: what becomes of them does not touch this wrapper. Its `predict`
+        rolls on the student's own median, beyond max_query_length.
+
+        Args:
+            layer: of the student.
+
+        Raises:
+            ValueError: there is no student on this layer.
+        """
+        if layer not in self.aux_head_layers:
+            layers = ", ".join(map(str, self.aux_head_layers)) or "none"
+            raise ValueError(f"no student on layer {layer}; layers with one: {layers}")
+        parts = {  # the copy gets these for the originals, and copies nothing that it drops
+            id(self.utp.encoder_layers): deepcopy(self.utp.encoder_layers[: layer + 1]),
+            id(self.utp.predict_head): deepcopy(self.aux_heads[str(layer)]),
+        }
+        return deepcopy(self.utp, memo=parts).train(self.utp.training)

@@ -115,7 +115,7 @@ def save_checkpoint(folder: Path, name: str, checkpoint: dict, keep_previous: bo
 
     Args:
         folder: of the run.
-        name: LATEST or BEST.
+        name: LATEST, BEST, or of an export.
         checkpoint: tensors and plain values.
         keep_previous: whether the latest one before it becomes previous.pt.
 

@@ -20,6 +20,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 BEAT = 1.0  # seconds between a process's signs of life
+CONNECT_TIME = timedelta(seconds=60)  # to the launcher, which was there before its processes
 _control, _heartbeat = None, None  # of the run: the gloo group, and this process's signs of life
 
 
@@ -55,15 +56,18 @@ def start(gpu_num: int, timeout: float) -> Process:
         return Process(0, 1, device)
     if not dist.is_initialized():
         limit = timedelta(seconds=timeout)
-        store, rank, world_size = next(dist.rendezvous("env://"))
+        rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        _heartbeat = _Heartbeat(rank, world_size)
+        _heartbeat.start()
+        store, *_ = next(dist.rendezvous("env://", timeout=CONNECT_TIME))
+        store.set_timeout(limit)
         place = {"store": store, "rank": rank, "world_size": world_size}
         if gpu_num:  # NCCL kills where it times out; gloo must come first, to say why
             dist.init_process_group("nccl", timeout=2 * limit, device_id=device, **place)
         else:
             dist.init_process_group("gloo", timeout=limit, **place)
         _control = dist.new_group(backend="gloo", timeout=limit)
-        _heartbeat = _Heartbeat(store, rank, world_size)
-        _heartbeat.start()
+        _heartbeat.store = store
         barrier()  # one that leaves while its peers still connect makes gloo abort them
     return Process(dist.get_rank(), dist.get_world_size(), device)
 
@@ -149,24 +153,35 @@ class _Heartbeat(threading.Thread):
     A failed collective does not say which process is at fault: gloo names an address, and only
     the neighbours of a dead process notice that it is gone.
 
+    It also ends a process whose launcher has gone: an orphan must not go on beside the run that
+    takes its place.
+
     Args:
-        store: shared by all processes; the launcher's.
         rank: of this process.
         world_size: how many there are.
+
+    Attributes:
+        store: shared by all processes, the launcher's; None until it is there.
     """
 
-    def __init__(self, store: dist.Store, rank: int, world_size: int):
+    def __init__(self, rank: int, world_size: int):
         super().__init__(daemon=True)
-        self._store, self._rank, self._world_size = store, rank, world_size
+        self.store = None
+        self._rank, self._world_size = rank, world_size
         self._state = "runs"
+        self._launcher = os.getppid()
         self._end = threading.Event()
         atexit.register(self.end)  # a thread inside the store aborts an interpreter that ends
 
     def run(self) -> None:
         for beat in count():
             try:
-                self._store.set(f"beat/{self._rank}", f"{self._state} {beat}")
-            except RuntimeError:  # an orphan must not go on beside the run that takes its place
+                if self.store is not None:
+                    self.store.set(f"beat/{self._rank}", f"{self._state} {beat}")
+                orphaned = os.getppid() != self._launcher
+            except RuntimeError:  # the store ends with the launcher that holds it
+                orphaned = True
+            if orphaned:
                 print(f"error (process {self._rank}): the launcher has gone", file=sys.stderr)
                 os._exit(1)
             if self._end.wait(BEAT):
@@ -189,7 +204,7 @@ class _Heartbeat(threading.Thread):
             what = "died or were stopped" if dead else "hang; the others waited for them"
             verdict = f"process(es) {dead or hang} of {self._world_size} {what}"
         # Who notices later finds processes gone that had noticed first.
-        return self._store.compare_set("verdict", "", verdict).decode()
+        return self.store.compare_set("verdict", "", verdict).decode()
 
     def _beats(self) -> list[str]:
-        return [self._store.get(f"beat/{rank}").decode() for rank in range(self._world_size)]
+        return [self.store.get(f"beat/{rank}").decode() for rank in range(self._world_size)]

@@ -228,3 +228,62 @@ def test_total_reaches_every_parameter(make_utp, changes, layers):
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max().item() > 0, name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"quantiles": None},
+        {"use_reg_token": False, "use_rope_x": False, "asinh_transform": False},
+    ],
+)
+def test_student_alone_forecasts_the_same(make_utp, changes):
+    """What a user takes out would not be what the curves were of."""
+    model = BYOTWrapper(make_utp(**changes), [0, 1, 3])
+    with torch.no_grad():
+        students = model(context(), 6).students
+        for layer in (0, 1, 3):
+            alone = model.student(layer)
+            assert len(alone.encoder_layers) == layer + 1
+            error = (alone(context(), 6) - students[layer]).abs() / (1 + students[layer].abs())
+            assert error.max() <= 1e-6
+
+
+def test_student_alone_rolls_on_its_own_median(make_utp):
+    """Beyond max_query_length it would follow the teacher, which is not there any more."""
+    model = BYOTWrapper(make_utp(), [1])
+    alone = model.student(1)
+    raw = 5.0 + 3.0 * context(length=24).nan_to_num(0.0)
+    first = alone.predict(raw, 8)
+    rolled = alone.predict(raw, 16)
+    assert torch.equal(rolled[:, :8], first)
+    mean, std = raw.mean(1, keepdim=True), raw.std(1, keepdim=True, correction=0)
+    seen = (torch.cat([raw, first[..., alone.median]], dim=1)[:, -24:] - mean) / std
+    with torch.no_grad():
+        second = model(seen, 8).students[1] * std[..., None] + mean[..., None]
+    torch.testing.assert_close(rolled[:, 8:], second, rtol=1e-4, atol=1e-4)
+
+
+def test_student_is_a_copy_that_keeps_mode_and_dtype(make_utp):
+    """Tuning a student would spoil its wrapper; a student of an eval model would be in train."""
+    model = BYOTWrapper(make_utp(), [0, 2]).double().eval()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    alone = model.student(2)
+    assert not any(module.training for module in alone.modules())
+    assert all(module.training for module in model.train().student(2).modules())
+    with torch.no_grad():
+        for parameter in alone.parameters():
+            assert parameter.dtype == torch.float64
+            parameter.zero_()
+    after = model.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+
+
+def test_student_on_a_layer_without_a_head_is_refused(make_utp):
+    """The user must see which there are; the teacher must not be taken for one."""
+    with pytest.raises(ValueError, match=r"no student on layer 1; layers with one: 0, 2$"):
+        BYOTWrapper(make_utp(), [2, 0]).student(1)
+    with pytest.raises(ValueError, match=r"layers with one: none$"):
+        BYOTWrapper(make_utp(), []).student(3)

@@ -1,0 +1,340 @@
+"""Command: how good are a model's forecasts of files that it has not seen? See docs/evaluation.md.
+
+python -m runners.evaluate CHECKPOINT --data ETTh1.csv --protocol etth --context 512 --horizon 96
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice, product
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from data.tables import read_table
+from models.utp import UTP, row_scale
+from runners.checkpoint import write_aside
+from runners.command import InputError, OpenedModel, add_checkpoint_arguments, open_checkpoint, run
+from runners.figures import draw_depth
+from runners.metrics import NAMES, ForecastMetrics, last_value, seasonal_naive, seasonal_scale
+
+MONTH = 30 * 24  # hours; ETT's months have 30 days
+FRACTIONS = (0.7, 0.1, 0.2)
+SEASONS = {"etth": 24, "ettm": 96, "ratio": 1}
+TEACHER, LAST, SEASONAL = "teacher", "last value", "seasonal naive"
+
+
+class Split(NamedTuple):
+    """Rows of a file: training [0, train), test [test, end)."""
+
+    train: int
+    test: int
+    end: int
+
+
+class Series(NamedTuple):
+    """The channels of one file, ready for evaluation.
+
+    Attributes:
+        name: of the file.
+        values: [C, rows] float32, z-scored by the training part; NaN where missing.
+        scale: of MASE, [C] float64, in those units.
+        split: of the rows.
+    """
+
+    name: str
+    values: Tensor
+    scale: Tensor
+    split: Split
+
+
+def main(argv: list[str]) -> None:
+    """Runs the command."""
+    args = parse_args(argv)
+    opened = open_checkpoint(args.checkpoint, args.param)
+    context = check_arguments(args, opened)
+    heads = {TEACHER: opened.wrapper.utp}
+    if args.heads == "all":
+        layers = opened.wrapper.aux_head_layers
+        heads = {f"layer {layer}": opened.wrapper.student(layer) for layer in layers} | heads
+    season = args.season or SEASONS[args.protocol]
+    rows = []
+    for path in args.data:
+        series = open_series(path, args.protocol, args.fractions, season)
+        check_lengths(series, path, context, args.horizon, season)
+        for horizon in args.horizon:
+            rows += evaluate(opened, heads, series, context, horizon, season, args)
+    means = mean_rows(rows)
+    print(table(rows + means if len(rows) > len(means) else rows, opened.wrapper.utp.quantiles))
+    print(
+        f"protocol {args.protocol}, context {context}, stride {args.stride}, season {season}; "
+        "errors in units of each channel's training part"
+    )
+    if args.heads == "all":
+        report = depth_report(opened, heads, means)
+        print(depth_table(report))
+        if args.plot:
+            plot_depth(args.plot, report)
+    if args.out:
+        settings = {
+            "checkpoint": str(args.checkpoint), "protocol": args.protocol, "context": context,
+            "stride": args.stride, "season": season,
+        }  # fmt: skip
+        report = {"depth": report} if args.heads == "all" else {}
+        text = json.dumps(settings | {"results": rows, "mean": means} | report, indent=2) + "\n"
+        write_aside(args.out, lambda file: file.write(text.encode())).replace(args.out)
+
+
+def open_series(path: Path, protocol: str, fractions: tuple[float, ...], season: int) -> Series:
+    """Reads a file and scales each channel by its training part.
+
+    Raises:
+        TableError: it is no table.
+        InputError: it has fewer rows than the protocol needs.
+    """
+    columns = read_table(path, "wide").series
+    split = split_rows(path, len(columns[0]), protocol, fractions)
+    values = torch.empty(len(columns), len(columns[0]))
+    scale = torch.empty(len(columns), dtype=torch.float64)
+    for channel, column in enumerate(columns):  # one by one: files may be large
+        column = torch.from_numpy(column)[None]  # [1, rows] float64
+        column = torch.where(column.isfinite(), column, torch.nan)
+        mean, std = row_scale(column[:, : split.train])
+        values[channel] = (column - mean) / std
+        scale[channel] = seasonal_scale(((column - mean) / std)[:, : split.train], season)
+    return Series(path.name, values, scale, split)
+
+
+def split_rows(path: Path, rows: int, protocol: str, fractions: tuple[float, ...]) -> Split:
+    """Where a protocol cuts a file of so many rows (docs/evaluation.md)."""
+    if protocol == "ratio":
+        split = Split(int(rows * fractions[0]), rows - int(rows * fractions[2]), rows)
+        if split.train < 2 or split.test == rows:
+            raise InputError(f"{path}: {rows} rows are too few to cut by {fractions}")
+        return split
+    month = MONTH * (4 if protocol == "ettm" else 1)
+    if rows < 20 * month:
+        raise InputError(f"{path}: {rows} rows; protocol {protocol} needs {20 * month}")
+    return Split(12 * month, 16 * month, 20 * month)
+
+
+def evaluate(
+    opened: OpenedModel,
+    heads: dict[str, UTP],
+    series: Series,
+    context: int,
+    horizon: int,
+    season: int,
+    args: argparse.Namespace,
+) -> list[dict]:
+    """One result for each head and each reference, on the same windows."""
+    quantiles = opened.wrapper.utp.quantiles
+    results = {name: ForecastMetrics(quantiles) for name in heads}
+    references = {name: ForecastMetrics(quantiles, spread=False) for name in (LAST, SEASONAL)}
+    seconds = {name: [] for name in heads}
+    starts = range(series.split.test, series.split.end - horizon + 1, args.stride)
+    total = -(-len(starts) * len(series.values) // args.batch_size)
+    progress = tqdm(total=total, unit="batch", desc=f"{series.name} {horizon}", leave=False)
+    for past, target, scale in windows(series, context, horizon, starts, args.batch_size):
+        past, target, scale = (part.to(opened.device) for part in (past, target, scale))
+        for name, model in heads.items():
+            began = _now(opened.device)
+            with opened.autocast():
+                forecast = model.predict(past, horizon)
+            seconds[name].append(_now(opened.device) - began)
+            results[name].add(forecast, target, scale)
+        points = last_value(past, horizon), seasonal_naive(past, horizon, season)
+        for metrics, point in zip(references.values(), points, strict=True):
+            metrics.add(point[..., None].expand(*point.shape, opened.wrapper.utp.num_outputs),
+                        target, scale)  # fmt: skip
+        progress.update()
+    progress.close()
+    ratios = {
+        name: median(own / full for own, full in zip(times, seconds[TEACHER], strict=True))
+        for name, times in seconds.items()
+    }
+    return [
+        {
+            "file": series.name,
+            "horizon": horizon,
+            "forecaster": name,
+            "windows": len(starts),
+            "channels": len(series.values),
+            **metrics.result(),
+            "relative_latency": ratios.get(name),
+        }
+        for name, metrics in (results | references).items()
+    ]
+
+
+def windows(
+    series: Series, context: int, horizon: int, starts: range, batch_size: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Batches of contexts [B, L], targets [B, H] and scales [B], channel by channel.
+
+    Args:
+        series: of one file.
+        context: L, rows before each start; they may lie before the test part.
+        horizon: H.
+        starts: first rows of the targets.
+        batch_size: B.
+    """
+    cut = series.values.unfold(1, context + horizon, 1)  # [C, windows, L + H], a view
+    places = product(range(len(series.values)), starts)
+    while batch := list(islice(places, batch_size)):
+        channels, rows = torch.tensor(batch).T
+        window = cut[channels, rows - context]
+        yield window[:, :context], window[:, context:], series.scale[channels]
+
+
+def mean_rows(rows: list[dict]) -> list[dict]:
+    """The mean over files and horizons of each forecaster; None where one of them is None."""
+    means = []
+    for name in dict.fromkeys(row["forecaster"] for row in rows):
+        own = [row for row in rows if row["forecaster"] == name]
+        mean = {"file": "mean", "horizon": None, "forecaster": name, "windows": None}
+        for key in (*NAMES, "relative_latency"):
+            values = [row[key] for row in own]
+            mean[key] = None if None in values else sum(values) / len(values)
+        means.append(mean)
+    return means
+
+
+def depth_report(opened: OpenedModel, heads: dict[str, UTP], means: list[dict]) -> list[dict]:
+    """What each head needs, and what it costs in accuracy against the teacher."""
+    by_name = {mean["forecaster"]: mean for mean in means}
+    full = by_name[TEACHER]["mae"]
+    return [
+        {
+            "head": name,
+            "depth": len(model.encoder_layers),
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "relative_latency": by_name[name]["relative_latency"],
+            "mse": by_name[name]["mse"],
+            "mae": by_name[name]["mae"],
+            "mae_against_teacher": by_name[name]["mae"] / full - 1,
+        }
+        for name, model in heads.items()
+    ]
+
+
+def table(rows: list[dict], quantiles: tuple[float, ...] | None) -> str:
+    """The results as text, a line each."""
+    names = NAMES if quantiles is not None else ("mse", "mae", "mase")
+    width = max(4, *(len(row["file"]) for row in rows))
+    lines = [
+        f"{'file':{width}} {'horizon':>7}  {'forecaster':14} {'windows':>8}"
+        + "".join(f"{name.replace('coverage_error', 'cov.error'):>10}" for name in names)
+    ]
+    for row in rows:
+        horizon, count = row["horizon"] or "", row["windows"] or ""
+        lines.append(
+            f"{row['file']:{width}} {horizon:>7}  {row['forecaster']:14} {count:>8}"
+            + "".join(f"{_number(row[name]):>10}" for name in names)
+        )
+    return "\n".join(lines)
+
+
+def depth_table(report: list[dict]) -> str:
+    """The depth report as text."""
+    lines = [f"{'head':10} {'layers':>6} {'parameters':>12} {'latency':>8} {'mae':>8} {'loss':>8}"]
+    for row in report:
+        cost = f"{row['depth']:>6} {row['parameters']:>12,} {row['relative_latency']:>8.2f}"
+        loss = f"{row['mae']:>8.4f} {row['mae_against_teacher']:>+8.1%}"
+        lines.append(f"{row['head']:10} {cost} {loss}")
+    return "\n".join(lines)
+
+
+def plot_depth(path: Path, report: list[dict]) -> None:
+    """Writes the picture of error over depth."""
+    depths, errors, names = zip(*((r["depth"], r["mae"], r["head"]) for r in report), strict=True)
+    figure = draw_depth(depths, errors, names, "MAE, mean over files and horizons")
+    write_aside(path, lambda file: figure.savefig(file, format="png", dpi=150)).replace(path)
+
+
+def check_arguments(args: argparse.Namespace, opened: OpenedModel) -> int:
+    """Refuses what cannot be evaluated; returns the context length."""
+    utp = opened.wrapper.utp
+    for horizon in args.horizon:
+        if horizon < 1:
+            raise InputError(f"--horizon {horizon}: it must be at least 1")
+    for path in (args.out, args.plot):
+        if path is not None and not path.parent.is_dir():
+            raise InputError(f"{path}: there is no folder {path.parent}")
+    for name in ("stride", "batch_size", "season"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise InputError(f"--{name.replace('_', '-')} {value}: it must be at least 1")
+    if min(args.fractions) < 0 or args.fractions[0] == 0 or sum(args.fractions) > 1 + 1e-9:
+        raise InputError(
+            f"--fractions {args.fractions}: training, validation and test shares, none below 0, "
+            "of at most 1 together"
+        )
+    if args.heads == "all" and not opened.wrapper.aux_head_layers:
+        raise InputError(f"--heads all: {args.checkpoint} has no heads but the teacher")
+    if args.plot and args.heads != "all":
+        raise InputError("--plot draws error over depth: it goes with --heads all")
+    trained = opened.checkpoint.get("config", {}).get("DATASET", {}).get("PARAM", {})
+    context = args.context or trained.get("context_length") or utp.max_context_length
+    if not 1 <= context <= utp.max_context_length:
+        raise InputError(
+            f"--context {context}: this model looks back on 1 to {utp.max_context_length} steps"
+        )
+    return context
+
+
+def check_lengths(
+    series: Series, path: Path, context: int, horizons: list[int], season: int
+) -> None:
+    """Refuses windows that a file does not hold."""
+    train, test, end = series.split
+    if context > test:
+        raise InputError(f"{path}: {test} rows lie before its test part; --context {context}")
+    if max(horizons) > end - test:
+        raise InputError(f"{path}: its test part has {end - test} rows; --horizon {max(horizons)}")
+    if season > context or season >= train:
+        raise InputError(
+            f"{path}: --season {season} is longer than the context ({context}) or not shorter "
+            f"than the training part ({train})"
+        )
+
+
+def parse_args(argv: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m runners.evaluate", description=__doc__.split("\n")[0]
+    )
+    add_checkpoint_arguments(parser)
+    parser.add_argument("--data", nargs="+", type=Path, required=True, metavar="FILE.csv")
+    parser.add_argument("--protocol", choices=[*SEASONS], default="ratio")
+    parser.add_argument("--fractions", nargs=3, type=float, default=FRACTIONS, metavar="SHARE",
+                        help="training, validation and test part of protocol ratio")  # fmt: skip
+    parser.add_argument("--context", type=int, help="steps to look back on (as it was trained)")
+    parser.add_argument("--horizon", nargs="+", type=int, default=[96], help="steps to forecast")
+    parser.add_argument("--stride", type=int, default=1, help="rows between test windows")
+    parser.add_argument("--season", type=int, help="steps (etth 24, ettm 96, ratio 1)")
+    parser.add_argument("--heads", choices=["teacher", "all"], default="teacher")
+    parser.add_argument("--batch-size", type=int, default=256, help="windows in one pass")
+    parser.add_argument("--out", type=Path, metavar="FILE.json")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="error over depth")
+    return parser.parse_args(argv)
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, sys.argv[1:]))
