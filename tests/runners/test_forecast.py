@@ -7,22 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 
 from models.byot import BYOTWrapper
 from runners import forecast
 from runners.checkpoint import build_model, load_model, to_plain
 from runners.command import run
-from runners.figures import (
-    BAND_COLOUR,
-    FORECAST_COLOUR,
-    HISTORY_COLOUR,
-    Panel,
-    choose_bands,
-    draw_forecast,
-    save_figure,
-)
 from tests.small import POINT, small_config
 
 NAN = np.nan
@@ -406,65 +395,3 @@ def test_how_much_history_is_drawn(horizon, shown):
     (panel,) = forecast.panels_of([one], np.zeros((1, horizon, 1), np.float32), (None,))
     assert len(panel.history) == len(panel.history_x) == shown
     assert panel.history_x[-1] == 99
-
-
-def drawn(quantiles, title="a"):
-    """Axes with a forecast of two steps on them."""
-    axes = Figure().subplots()
-    draw_forecast(axes, np.arange(3), np.array([1.0, NAN, 3.0]), np.arange(3, 5), quantiles, title)
-    return axes
-
-
-def test_drawing_holds_history_median_and_bands():
-    """A picture that shows other numbers than the file."""
-    values = {level: np.array([10 * level, 20 * level]) for level in (0.05, 0.25, 0.5, 0.75, 0.95)}
-    axes = drawn(values, "$x_1$")
-    history, median = axes.lines
-    np.testing.assert_array_equal(history.get_ydata(), [1, NAN, 3])
-    np.testing.assert_array_equal(median.get_xdata(), [3, 4])
-    np.testing.assert_array_equal(median.get_ydata(), [5, 10])
-    wide, narrow = axes.collections
-    for band, low, high in ((wide, 0.05, 0.95), (narrow, 0.25, 0.75)):
-        corners = {tuple(corner) for corner in band.get_paths()[0].vertices.round(9)}
-        assert corners == {(3, 10 * low), (4, 20 * low), (3, 10 * high), (4, 20 * high)}
-        assert to_hex(band.get_facecolor()[0]) == BAND_COLOUR.lower()
-    assert narrow.get_alpha() > wide.get_alpha()
-    assert history.get_color() == HISTORY_COLOUR
-    assert median.get_color() == FORECAST_COLOUR
-    assert axes.get_legend_handles_labels()[1] == [
-        "history", "median", "90% (0.05 to 0.95)", "50% (0.25 to 0.75)"
-    ]  # fmt: skip
-    assert axes.get_title(loc="left") == "$x_1$"
-
-
-def test_points_are_drawn_without_bands():
-    """A point forecast has no median to be called so."""
-    axes = drawn({None: np.array([1.0, 2.0])})
-    assert not axes.collections
-    assert axes.get_legend_handles_labels()[1] == ["history", "forecast"]
-
-
-@pytest.mark.parametrize(
-    ("levels", "bands"),
-    [
-        ([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99], [(0.05, 0.95), (0.25, 0.75)]),
-        ([i / 10 for i in range(1, 10)], [(0.1, 0.9), (0.2, 0.8)]),
-        ([0.1, 0.5, 0.9], [(0.1, 0.9)]),
-        ([0.1, 0.5, 0.8], [(0.1, 0.8)]),
-        ([0.05, 0.3, 0.5, 0.6, 0.9], [(0.05, 0.9), (0.3, 0.6)]),
-        ([0.5, 0.9], []),
-        ([0.5], []),
-    ],
-)
-def test_bands_are_the_nearest_pairs(levels, bands):
-    """A band would be drawn that the model does not have."""
-    assert choose_bands(levels) == bands
-
-
-def test_names_that_look_like_markup_are_drawn():
-    """'$a_{$' is a column like any other; drawing it must not fail after all is computed."""
-    steps = np.arange(3)
-    panel = Panel(steps, walk(3), steps + 3, {None: walk(3)}, "$a_{$")
-    with open("out.png", "wb") as file:
-        save_figure([panel], file)
-    assert Path("out.png").stat().st_size > 5000
