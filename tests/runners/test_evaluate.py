@@ -111,6 +111,24 @@ def test_ratio_protocol_agrees_with_a_direct_loop(table, mode, capsys):
         assert row["mse"] == pytest.approx(((targets - forecasts)[there] ** 2).mean(), rel=1e-4)
 
 
+def test_model_runs_in_the_precision_it_was_trained_in(table):
+    """bfloat16 on a CPU that has it; float32 would be slower, and other numbers."""
+    if not run("run", "MODEL.DTYPE=bfloat16").bfloat16:
+        pytest.skip("this CPU has neither AMX nor AVX512-BF16")
+    path, values = table
+    found = evaluated("run/latest.pt", "--data", path, "--context", 48, "--horizon", 16)
+    model, z = load_model("run/latest.pt").utp, scaled(values, 280)
+    windows = [z[i - 48 : i + 16, c] for c in range(3) for i in range(320, 400 - 16 + 1)]
+    windows = torch.tensor(np.array(windows), dtype=torch.float32)
+    maes = []
+    for enabled in (True, False):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            median = model.predict(windows[:, :48], 16)[..., model.median]
+        maes.append((windows[:, 48:] - median).abs().nanmean().item())
+    assert found["results"][0]["mae"] == pytest.approx(maes[0], rel=1e-5)
+    assert found["results"][0]["mae"] != pytest.approx(maes[1], rel=1e-5)
+
+
 def test_golden_model_agrees_with_a_direct_loop(table):
     """The weights of the existing UTPExp, opened by --param."""
     golden = load_golden("quantile")
