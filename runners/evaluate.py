@@ -106,8 +106,11 @@ def open_series(path: Path, protocol: str, fractions: tuple[float, ...], season:
         column = torch.from_numpy(column)[None]  # [1, rows] float64
         column = torch.where(column.isfinite(), column, torch.nan)
         mean, std = row_scale(column[:, : split.train])
-        values[channel] = (column - mean) / std
-        scale[channel] = seasonal_scale(((column - mean) / std)[:, : split.train], season)
+        z = (column - mean) / std
+        values[channel] = z
+        scale[channel] = seasonal_scale(z[:, : split.train], season)
+    if values[:, split.test : split.end].isnan().all():
+        raise InputError(f"{path}: its test part, from row {split.test} on, holds no value")
     return Series(path.name, values, scale, split)
 
 
@@ -218,7 +221,7 @@ def depth_report(opened: OpenedModel, heads: dict[str, UTP], means: list[dict]) 
             "relative_latency": by_name[name]["relative_latency"],
             "mse": by_name[name]["mse"],
             "mae": by_name[name]["mae"],
-            "mae_against_teacher": by_name[name]["mae"] / full - 1,
+            "mae_against_teacher": by_name[name]["mae"] / full - 1 if full else 0.0,
         }
         for name, model in heads.items()
     ]

@@ -1,7 +1,7 @@
 """train.py with a fault: FAULT=kind:rank:call breaks the n-th call of the losses in one process.
 
-kinds: `nan` spoils the losses, `die` ends the process at once, `stop` stops it,
-`loop` never returns, `raise` fails; `empty` leaves the process no valid label in that step.
+kinds: `inf` makes the losses infinite, not their gradients; `die` ends the process at once, `stop`
+stops it, `loop` never returns, `raise` fails; `empty` leaves it no valid label in that step.
 """
 
 import os
@@ -32,7 +32,7 @@ def faulty_losses(*args):
         time.sleep(1000)
     if KIND == "raise":
         raise OSError("a fault of this process alone")
-    return losses._replace(gt={head: loss * float("nan") for head, loss in losses.gt.items()})
+    return losses._replace(gt={head: loss + float("inf") for head, loss in losses.gt.items()})
 
 
 class WithoutLabels(Windows):

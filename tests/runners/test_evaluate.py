@@ -250,6 +250,9 @@ def test_wrong_input_is_one_line_and_status_2(table, tmp_path, capsys):
     short, one = tmp_path / "short.csv", tmp_path / "one.csv"
     short.write_text("\n".join(path.read_text().splitlines()[:21]) + "\n")
     one.write_text("\n".join(path.read_text().splitlines()[:2]) + "\n")
+    lines = path.read_text().splitlines()
+    holes = tmp_path / "holes.csv"
+    holes.write_text("\n".join(lines[:321] + [f"{x.partition(',')[0]},,," for x in lines[321:]]))
     text = tmp_path / "text.pt"
     text.write_text("no checkpoint")
     capsys.readouterr()
@@ -266,6 +269,7 @@ def test_wrong_input_is_one_line_and_status_2(table, tmp_path, capsys):
         ([*model, "--horizon", "81"], "its test part has 80 rows; --horizon 81"),
         ([*model, "--out", "no/folder.json"], "there is no folder no"),
         ([*model, "--data", short], "16 rows lie before its test part; --context 48"),
+        ([*model, "--data", holes], "its test part, from row 320 on, holds no value"),
         ([*model, "--data", one], "1 rows are too few"),
         ([*model, "--data", "missing.csv"], "missing.csv cannot be read: No such file"),
         ([text, *model[1:]], "is no whole checkpoint"),

@@ -19,7 +19,7 @@ from tests.small import make_corpus, run, scalars, start_torchrun, weights_of
 
 HALF = "TRAIN.DATA.BATCH_SIZE=4"
 LOST = ["die:1:2", "die:0:2", "raise:1:2", "stop:1:2", "loop:1:2"]
-SKIPPED = ["nan:1:1", "empty:1:1"]
+SKIPPED = ["inf:1:1", "empty:1:1"]
 
 
 @pytest.fixture(scope="module")
@@ -100,17 +100,17 @@ def test_one_process_without_a_valid_label(faulty, monkeypatch):
 
 
 def test_bad_step_of_one_process_is_skipped_by_all(faulty, monkeypatch):
-    """Weights that differ between the processes from then on."""
-    two = finished(faulty["nan:1:1"])
+    """Its gradients are finite: without agreement the others would take the step."""
+    two = finished(faulty["inf:1:1"])
     losses, calls = utp_runner.byot_losses, iter(range(100))
 
-    def second_is_nan(*args):
+    def second_is_infinite(*args):
         result = losses(*args)
         if next(calls) != 1:
             return result
-        return result._replace(gt={head: loss * torch.nan for head, loss in result.gt.items()})
+        return result._replace(gt={head: loss + torch.inf for head, loss in result.gt.items()})
 
-    monkeypatch.setattr(utp_runner, "byot_losses", second_is_nan)
+    monkeypatch.setattr(utp_runner, "byot_losses", second_is_infinite)
     run("one")
     assert load_checkpoint(two / "latest.pt")["guard"] == {"run": 0, "total": 1}
     assert scalars(two)["train/skipped_steps"] == {1: 0, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1}

@@ -35,6 +35,12 @@ def test_quantile_metrics_by_hand():
     assert found["crossing"] == 0.5
 
 
+def test_crossing_is_the_share_of_neighbours_out_of_order():
+    """The wrong sign, or pairs counted as steps: one of four pairs crosses, an equal one does not."""
+    forecast = [[[1.0, 2.0, 3.0], [2.0, 1.0, 1.0]]]
+    assert measured([0.1, 0.5, 0.9], forecast, [[0.0, 0.0]])["crossing"] == 0.25
+
+
 def test_a_target_on_the_quantile_is_covered():
     """Coverage is the share of y <= p."""
     assert measured([0.5], [[[2.0]]], [[2.0]])["coverage"] == {0.5: 1.0}
