@@ -36,7 +36,7 @@ def test_quantile_metrics_by_hand():
 
 
 def test_crossing_is_the_share_of_neighbours_out_of_order():
-    """The wrong sign, or pairs counted as steps: one of four pairs crosses, an equal one does not."""
+    """The wrong sign, or pairs counted as steps; equal ones do not cross."""
     forecast = [[[1.0, 2.0, 3.0], [2.0, 1.0, 1.0]]]
     assert measured([0.1, 0.5, 0.9], forecast, [[0.0, 0.0]])["crossing"] == 0.25
 
