@@ -1,5 +1,6 @@
 """The windows of a run: its corpus, and the micro-batches of each step."""
 
+import multiprocessing
 from itertools import islice
 from pathlib import Path
 
@@ -70,7 +71,9 @@ class StepBatches:
             collate_fn=_as_is,  # __getitems__ returns whole batches
             worker_init_fn=ignore_signals,
         )
+        others = set(multiprocessing.active_children())
         self._batches = iter(loader)
+        self._loaders = set(multiprocessing.active_children()) - others
 
     def next(self) -> list[Batch]:
         """The micro-batches of the next step, on the CPU; none where `failure` says why."""
@@ -89,6 +92,10 @@ class StepBatches:
     def close(self) -> None:
         """Ends the loader's processes."""
         self._batches = None
+        # Where one of them has died, torch leaves the others; and they ignore the signal that
+        # Python sends them when it ends, and then waits for them.
+        for process in self._loaders:
+            process.kill()
 
 
 def _as_is(batch: Batch) -> Batch:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.data import _utils, dataloader
 
 import runners.utp_runner as utp_runner
 from losses.byot import byot_losses
@@ -293,3 +294,16 @@ def test_lost_loader_process_ends_the_run_and_spoils_nothing(monkeypatch):
             run("run", "TRAIN.DATA.NUM_WORKERS=2")
     run("run", "TRAIN.DATA.NUM_WORKERS=2", resume=True)
     assert_same(weights_of("run/latest.pt"), weights_of("straight/latest.pt"))
+
+
+def test_loader_processes_that_torch_leaves_are_ended(monkeypatch):
+    """Where one was killed, torch may not end the others; Python waited for them without end."""
+
+    def interrupted(self):
+        _utils.signal_handling._remove_worker_pids(id(self))  # all that is sure to happen
+
+    monkeypatch.setattr(dataloader._MultiProcessingDataLoaderIter, "_shutdown_workers", interrupted)
+    run("run", "TRAIN.DATA.NUM_WORKERS=2")
+    for process in multiprocessing.active_children():
+        process.join(timeout=5)
+    assert not multiprocessing.active_children()
