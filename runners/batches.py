@@ -1,6 +1,7 @@
 """The windows of a run: its corpus, and the micro-batches of each step."""
 
 import multiprocessing
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -91,9 +92,12 @@ class StepBatches:
 
     def close(self) -> None:
         """Ends the loader's processes."""
-        self._batches = None
-        # Where one of them has died, torch leaves the others; and they ignore the signal that
-        # Python sends them when it ends, and then waits for them.
+        # Not left to the garbage collector: a failed iterator is part of a cycle. And where one of
+        # its processes was killed, torch may leave the others, which ignore the signal that Python
+        # sends them when it ends.
+        if self._loaders:
+            with suppress(RuntimeError):
+                self._batches._shutdown_workers()
         for process in self._loaders:
             process.kill()
 
