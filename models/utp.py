@@ -256,23 +256,19 @@ class SelfAttention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
 
     def forward(self, h: Tensor, rotary: Tensor | None, num_queries: int | None = None) -> Tensor:
-        if num_queries is None:
-            q, k, v = self._heads(F.linear(h, self.in_proj_weight, self.in_proj_bias), 3)
-        else:  # queries for the last tokens, keys and values for all
-            e = h.size(-1)
-            queries = h[:, -num_queries:]
-            (q,) = self._heads(F.linear(queries, self.in_proj_weight[:e], self.in_proj_bias[:e]), 1)
-            k, v = self._heads(F.linear(h, self.in_proj_weight[e:], self.in_proj_bias[e:]), 2)
+        """[B, T, E] -> [B, T, E], or only the last num_queries tokens of it."""
+        # Projected one by one, so that q and k before rotation are not kept for the backward pass.
+        queries = h if num_queries is None else h[:, -num_queries:]
+        weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
+        q, k, v = (
+            F.linear(x, weight, bias).unflatten(-1, (self.num_heads, -1))  # [B, T, N, D]
+            for x, weight, bias in zip((queries, h, h), weights, biases, strict=True)
+        )
         if rotary is not None:
-            q = rotate(q, rotary[:, -q.size(2) :])
-            k = rotate(k, rotary)
+            q, k = rotate(q, rotary[:, -q.size(1) :]), rotate(k, rotary)
+        q, k, v = (x.transpose(1, 2) for x in (q, k, v))
         out = F.scaled_dot_product_attention(q, k, v)  # [B, N, T, D]
-        return self.out_proj(out.transpose(1, 2).flatten(2))  # [B, T, E]
-
-    def _heads(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
-        """[B, T, parts * E] -> parts tensors [B, N, T, D]."""
-        split = projected.unflatten(-1, (parts, self.num_heads, -1))  # [B, T, parts, N, D]
-        return split.permute(2, 0, 3, 1, 4).unbind(0)
+        return self.out_proj(out.transpose(1, 2).flatten(2))
 
 
 class PredictHead(nn.Module):
@@ -305,10 +301,18 @@ def rotary_table(
 
 
 def rotate(x: Tensor, rotary: Tensor) -> Tensor:
-    """Turns each (even, odd) pair of channels of x [B, N, T, D] by its position's angle."""
-    cos, sin = rotary.to(x.dtype)  # [T, D / 2]
-    even, odd = x[..., 0::2], x[..., 1::2]
-    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
+    """Turns each (even, odd) pair of channels of x [B, T, N, D] by its position's angle.
+
+    The table [2, T, D / 2] is rounded to x's dtype, as UTPExp does; the products are float32.
+    """
+    cos, sin = rotary.to(x.dtype).float().unsqueeze(2)  # [T, 1, D / 2]
+    pairs = x.float().unflatten(-1, (-1, 2))
+    if torch.compiler.is_compiling():  # its code generator has no complex numbers
+        even, odd = pairs.unbind(-1)
+        turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
+    else:  # one kernel, forward and backward, where the lines above take seven
+        turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.complex(cos, sin))
+    return turned.flatten(-2).to(x.dtype)
 
 
 def row_scale(rows: Tensor) -> tuple[Tensor, Tensor]:

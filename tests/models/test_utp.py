@@ -81,8 +81,8 @@ def test_base_model_takes_a_training_step(dtype):
 @pytest.mark.parametrize("base", [10000.0, 500.0])
 def test_rotary_is_a_turn_in_the_complex_plane(base):
     """Half-split pairs, positions from 1, or other frequencies than UTPExp's."""
-    x = normal(2, 3, 7, 8).double()
-    position = np.arange(7)[:, None]
+    x = normal(2, 7, 3, 8)
+    position = np.arange(7)[:, None, None]
     angle = position * base ** (-2 * np.arange(4) / 8)
     pairs = x.numpy()[..., 0::2] + 1j * x.numpy()[..., 1::2]
     turned = pairs * np.exp(1j * angle)
@@ -93,7 +93,7 @@ def test_rotary_is_a_turn_in_the_complex_plane(base):
 
 def test_rotary_table_takes_the_queries_type():
     """float32 tables would lift bfloat16 queries and keys to float32."""
-    x = normal(1, 1, 5, 8).bfloat16()
+    x = normal(1, 5, 1, 8).bfloat16()
     assert rotate(x, rotary_table(5, 8, 10000.0)).dtype == torch.bfloat16
 
 
