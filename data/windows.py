@@ -18,6 +18,7 @@ from data.corpus import Corpus, CorpusError
 MIN_CONTEXT, MIN_TARGET = 48, 16  # positions inside the series that a window must have
 MAX_ABS_Z = 4.0
 MAX_ATTEMPTS = 100
+BLOCK = 16  # samples drawn at a time, so that what they need on the way stays in the cache
 VALIDATION_SEED = 0  # of every run, so that runs of different seeds can be compared
 
 
@@ -64,13 +65,19 @@ class Windows(Dataset):
         """
         samples = np.asarray(samples)
         values = np.empty((len(samples), self.context_length + self.target_length), np.float32)
+        for start in range(0, len(samples), BLOCK):
+            self._fill(values[start : start + BLOCK], samples[start : start + BLOCK])
+        return self._batch(values)
+
+    def _fill(self, values: np.ndarray, samples: np.ndarray) -> None:
+        """Draws each sample into its row of values until it can be used."""
         pending = np.arange(len(samples))
         for attempt in range(MAX_ATTEMPTS):
             drawn, usable = self._draw(samples[pending], attempt)
             values[pending[usable]] = drawn[usable]
             pending = pending[~usable]
             if not len(pending):
-                return self._batch(values)
+                return
         raise CorpusError(
             f"{self.corpus.folder}: sample {samples[pending[0]]} found no usable window in "
             f"{MAX_ATTEMPTS} attempts; the corpus needs series with finite values on at least "
@@ -84,7 +91,7 @@ class Windows(Dataset):
     def _draw(self, samples: np.ndarray, attempt: int) -> tuple[np.ndarray, np.ndarray]:
         """One window for each sample, [n, L + H] in z-scores, and whether it can be used, [n]."""
         words = self._random_words(samples, attempt)
-        rows = self.corpus.rows[(words[:, 0] % len(self.corpus.rows)).astype(np.intp)]  # [n, W]
+        rows = self.corpus.read((words[:, 0] % len(self.corpus.rows)).astype(np.intp))  # [n, W]
         n, width = rows.shape
         length = width - np.isfinite(rows)[:, ::-1].argmax(axis=1)  # of the series; padding is NaN
         min_context, min_target = self._least

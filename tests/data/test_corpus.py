@@ -38,6 +38,15 @@ def test_rows_are_read_back_bitwise(tmp_path):
         assert found.tobytes() == part.tobytes()
 
 
+@pytest.mark.parametrize("row_length", [7, 1024, 1500])
+def test_rows_are_read_in_any_order(tmp_path, row_length):
+    """Other rows, or a length that is no share of a memory page, which the system refuses."""
+    rows = np.random.default_rng(0).standard_normal((40, row_length), np.float32)
+    write(tmp_path / "c", rows, rows[:1], row_length)
+    chosen = np.array([39, 0, 3, 3, 17])
+    assert Corpus(tmp_path / "c", "train").read(chosen).tobytes() == rows[chosen].tobytes()
+
+
 def test_rows_of_several_appends_keep_their_order(tmp_path):
     """An append overwrites another one, or the row count misses it."""
     with write_corpus(tmp_path / "c", 2) as writers:

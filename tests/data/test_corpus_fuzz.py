@@ -1,8 +1,6 @@
 """Any corpus, however bad, gives clean windows and finite losses, or one clear error."""
 
 from functools import cache
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from data.windows import Windows, zscore
 from losses.byot import byot_losses
 from models.byot import BYOTWrapper
 from models.utp import UTP
+from tests.data.memory import MemoryCorpus
 
 NAN, INF = np.nan, np.inf
 QUANTILES = (0.1, 0.5, 0.9)
@@ -85,7 +84,7 @@ def small_model():
 def test_any_corpus_gives_clean_batches_or_an_error(rows, context_length, horizon, samples, seed):
     """Bad data would reach a loss, move a window, hang the training, or end in a traceback."""
     possible, usable_share = all_windows(rows, context_length, horizon)
-    corpus = SimpleNamespace(rows=rows, folder=Path("the/corpus"))
+    corpus = MemoryCorpus(rows)
     windows = Windows(corpus, context_length, horizon, seed)
     try:
         batch = windows.__getitems__(samples)

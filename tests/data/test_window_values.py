@@ -1,19 +1,12 @@
 """The values of a window: z-scores and masks."""
 
-from pathlib import Path
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from data.windows import Windows, zscore
+from tests.data.memory import MemoryCorpus
 
 NAN, INF = np.nan, np.inf
-
-
-def in_memory(rows):
-    """What windows need of a corpus."""
-    return SimpleNamespace(rows=np.asarray(rows, np.float32), folder=Path("the/corpus"))
 
 
 def heavy_tailed(n, size):
@@ -47,7 +40,7 @@ def test_zscores_are_those_of_nan_statistics():
 def test_the_batch_holds_the_zscores():
     """Labels under a mask of 0 would be NaN, and poison the loss, or valid ones be dropped."""
     window = heavy_tailed(1, 64)
-    batch = Windows(in_memory(window), 48, 16, seed=0).__getitems__([0])
+    batch = Windows(MemoryCorpus(window), 48, 16, seed=0).__getitems__([0])
     z = zscore(window, 48)
     assert not np.isfinite(z[:, 48:]).all()
     np.testing.assert_array_equal(batch.context, z[:, :48])
