@@ -1,0 +1,180 @@
+"""The training loop: what it adds to a bare step, and where its time goes.
+
+python -m tests.benchmarks.loop [--config config/utp_tiny.py] [--rounds 60] [--trace FILE]
+    [--json FILE] [KEY=VALUE ...]
+
+First each iteration of the runner's loop alternates with a bare step of `tests.benchmarks.step` on
+a model of the same size. Then torch.profiler watches as many iterations, in parts that follow each
+other; what is in none of them is `the rest`. The last lines time one validation and one save.
+"""
+
+import io
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stderr
+from functools import wraps
+from pathlib import Path
+
+import torch
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from config.loading import load_config
+from runners import distributed, run_log
+from runners.batches import StepBatches
+from runners.checkpoint import save_checkpoint
+from runners.meters import Meters
+from runners.optimization import StepGuard
+from runners.utp_runner import UTPRunner
+from tests.benchmarks import measure
+from tests.benchmarks.step import Step
+
+WARMUP = 3  # iterations before anything is measured
+PARTS = {
+    "waiting for data": (StepBatches, "next"),
+    "agreeing with other processes": (distributed, "exchange"),
+    "forward": (UTPRunner, "_forward"),
+    "losses": (UTPRunner, "_losses"),
+    "backward": (torch.Tensor, "backward"),
+    "clipping": (torch.nn.utils, "clip_grad_norm_"),
+    "guard": (StepGuard, "check"),
+    "optimizer": (torch.optim.AdamW, "step"),
+    "meters": (Meters, "add"),
+    "reading meters": (Meters, "averages"),
+    "logging": (run_log.RunLog, "training"),
+}
+
+
+@contextmanager
+def replaced(owner: object, name: str, function: object) -> Iterator[None]:
+    """Another function in a class or module for a while."""
+    original = getattr(owner, name)
+    setattr(owner, name, function)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+def compare(config, rounds: int) -> tuple[dict[str, list[float]], UTPRunner]:
+    """Seconds of the loop's iterations and of bare steps, in alternation."""
+    runner = UTPRunner(config)
+    device = runner.device.type
+    dtype = torch.bfloat16 if runner.bfloat16 else torch.float32
+    batch = config.TRAIN.DATA.BATCH_SIZE
+    bare = Step("byot", device, dtype, config.TRAIN.COMPILE_MODEL, config, batch)
+    seconds = {"loop": [], "step": []}
+    original, began = StepBatches.next, 0.0
+
+    def next_after_a_bare_step(batches: StepBatches) -> list:
+        nonlocal began
+        measure.synchronize(device)
+        start = time.perf_counter()
+        if runner.iteration > WARMUP:
+            seconds["loop"].append(start - began)
+        bare()
+        measure.synchronize(device)
+        began = time.perf_counter()
+        if WARMUP <= runner.iteration < WARMUP + rounds:
+            seconds["step"].append(began - start)
+        return original(batches)
+
+    with replaced(StepBatches, "next", next_after_a_bare_step):
+        runner.train()
+    return seconds, runner
+
+
+def watch(config, rounds: int) -> tuple[profile, float]:
+    """A profile of the loop, and the seconds that it covers."""
+    runner = UTPRunner(config)
+    activities = [ProfilerActivity.CPU]
+    if runner.device.type == "cuda":
+        activities.append(ProfilerActivity.CUDA)
+    profiler, seconds = profile(activities=activities), 0.0
+
+    def next_and_look(batches: StepBatches) -> list:
+        nonlocal seconds
+        if runner.iteration in (WARMUP, WARMUP + rounds):
+            measure.synchronize(runner.device.type)
+            seconds = time.perf_counter() - seconds
+            (profiler.start if runner.iteration == WARMUP else profiler.stop)()
+        return labelled_next(batches)
+
+    with ExitStack() as stack:
+        for part, (owner, name) in PARTS.items():
+            stack.enter_context(replaced(owner, name, labelled(getattr(owner, name), part)))
+        labelled_next = StepBatches.next
+        stack.enter_context(replaced(StepBatches, "next", next_and_look))
+        runner.train()
+    return profiler, seconds
+
+
+def labelled(function, label: str):
+    """The function, named in the profile."""
+
+    @wraps(function)
+    def call(*args, **kwargs):
+        with record_function(label):
+            return function(*args, **kwargs)
+
+    return call
+
+
+def main() -> None:
+    """Prints the loop's share over the bare step, and the table of parts."""
+    parser = measure.parser(__doc__, default_rounds=60)
+    parser.add_argument("--config", default="config/utp_tiny.py")
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="for chrome://tracing")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
+    args = parser.parse_intermixed_args()
+    iterations = f"TRAIN.NUM_ITERATIONS={WARMUP + args.rounds + 1}"
+    config = load_config(args.config, [*args.overrides, iterations])
+    machine = measure.machine("cuda" if config.GPU_NUM else "cpu")
+    print(f"{args.config} {' '.join(args.overrides)}, {args.rounds} iterations; {machine}")
+    if args.json:
+        args.json = args.json.resolve()
+    if args.trace:
+        args.trace = args.trace.resolve()
+
+    with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
+        os.chdir(folder)
+        config.TRAIN.CKPT_SAVE_DIR = "first"
+        seconds, runner = compare(config, args.rounds)
+        whole = {}
+        for name, call in (
+            ("validation", runner.validate),
+            ("save", lambda: save_checkpoint(runner.run_dir, "timed.pt", runner._state())),
+        ):
+            start = time.perf_counter()
+            call()
+            whole[name] = time.perf_counter() - start
+        config.TRAIN.CKPT_SAVE_DIR = "second"
+        profiler, watched = watch(config, args.rounds)
+        os.chdir("/")
+
+    ratio = measure.ratio(seconds["loop"], seconds["step"])
+    sums = sum(seconds["loop"]) / sum(seconds["step"])
+    print("loop / bare step: {:.3f} ({:.2f} to {:.2f}), median of rounds; ".format(*ratio), end="")
+    print(f"{sums:.3f}, sum over sum; bare step {statistics.median(seconds['step']):.4f} s\n")
+    totals = {event.key: event.cpu_time_total / 1e6 for event in profiler.key_averages()}
+    parts = {part: totals.get(part, 0.0) for part in PARTS}
+    parts["the rest"] = watched - sum(parts.values())
+    rows = [
+        {"part": part, "ms / iteration": 1e3 * total / args.rounds, "share": total / watched}
+        for part, total in parts.items()
+    ]
+    print(measure.table(list(rows[0]), [measure.cells(row) for row in rows]))
+    print("\none " + ", one ".join(f"{name} {took:.3f} s" for name, took in whole.items()))
+    if config.GPU_NUM:
+        busy = sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6
+        print(f"the device computes {busy / watched:.1%} of the time")
+    if args.trace:
+        profiler.export_chrome_trace(str(args.trace))
+    figures = {"machine": machine, "loop/step": ratio, "sums": sums, "rows": rows} | whole
+    measure.write_json(args.json, figures)
+
+
+if __name__ == "__main__":
+    main()
