@@ -181,7 +181,7 @@ class UTP(nn.Module):
         if self.reg_token is not None:
             token = self.reg_token[0].expand(len(h), 1, -1).to(h.dtype)
             h = torch.cat([h[:, :-horizon], token, h[:, -horizon:]], dim=1)
-        rotary = self._rotary(h.size(1))
+        rotary = self._rotary(h.size(1), h.dtype)
         tapped = {}
         last = len(self.encoder_layers) - 1
         for i, layer in enumerate(self.encoder_layers):
@@ -201,12 +201,15 @@ class UTP(nn.Module):
         position = (position / self.base_context_length).expand_as(values)
         return torch.stack([values, position, mask], dim=-1)
 
-    def _rotary(self, length: int) -> Tensor | None:
+    def _rotary(self, length: int, dtype: torch.dtype) -> Tensor | None:
+        """The table of a sequence, rounded to the encoder's dtype as UTPExp does, in float32."""
         if self.rope_base is None:
             return None
         if length <= self.rotary.size(1):
-            return self.rotary[:, :length]
-        return rotary_table(length, self.head_dim, self.rope_base, self.rotary.device)
+            table = self.rotary[:, :length]
+        else:
+            table = rotary_table(length, self.head_dim, self.rope_base, self.rotary.device)
+        return table.to(dtype).float()
 
 
 class SeriesEncoder(nn.Module):
@@ -301,11 +304,13 @@ def rotary_table(
 
 
 def rotate(x: Tensor, rotary: Tensor) -> Tensor:
-    """Turns each (even, odd) pair of channels of x [B, T, N, D] by its position's angle.
+    """Turns each (even, odd) pair of channels by its position's angle.
 
-    The table [2, T, D / 2] is rounded to x's dtype, as UTPExp does; the products are float32.
+    Args:
+        x: [B, T, N, D] of any dtype; the products are float32.
+        rotary: cosines and sines, [2, T, D / 2] float32.
     """
-    cos, sin = rotary.to(x.dtype).float().unsqueeze(2)  # [T, 1, D / 2]
+    cos, sin = rotary.unsqueeze(2)  # [T, 1, D / 2]
     pairs = x.float().unflatten(-1, (-1, 2))
     if torch.compiler.is_compiling():  # its code generator has no complex numbers
         even, odd = pairs.unbind(-1)

@@ -91,10 +91,34 @@ def test_rotary_is_a_turn_in_the_complex_plane(base):
     np.testing.assert_allclose(result[..., 1::2], turned.imag, atol=1e-6)
 
 
-def test_rotary_table_takes_the_queries_type():
-    """float32 tables would lift bfloat16 queries and keys to float32."""
-    x = normal(1, 5, 1, 8).bfloat16()
-    assert rotate(x, rotary_table(5, 8, 10000.0)).dtype == torch.bfloat16
+def test_compiled_rotation_is_the_eager_one(monkeypatch):
+    """What torch.compile sees is another formula."""
+    x, table = normal(2, 7, 3, 8), rotary_table(7, 8, 10000.0)
+    eager = rotate(x, table)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    torch.testing.assert_close(rotate(x, table), eager)
+
+
+def test_rotary_takes_the_encoders_type(make_utp):
+    """Exact tables where UTPExp's are rounded, or queries and keys lifted to float32."""
+    model = make_utp()
+    rounded = rotary_table(9, 8, 10000.0).bfloat16()
+    assert torch.equal(model._rotary(9, torch.bfloat16), rounded.float())
+    assert torch.equal(model._rotary(9, torch.float32), rotary_table(9, 8, 10000.0))
+    x = normal(1, 9, 1, 8).bfloat16()
+    assert rotate(x, rounded.float()).dtype == torch.bfloat16
+
+
+def test_autocast_rounds_the_rotary_table(make_utp):
+    """The table follows the encoder's dtype, which must be that of queries and keys."""
+    model, seen = make_utp(), []
+    for layer in model.encoder_layers:
+        layer.register_forward_hook(lambda _, inputs, __: seen.append(inputs[1]))
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        model(normal(2, 20), 5)
+    for table in seen:
+        assert torch.equal(table, table.bfloat16().float())
+        assert not torch.equal(table, rotary_table(table.size(1), 8, 10000.0))
 
 
 def test_attention_is_torchs_own():
@@ -126,7 +150,8 @@ def test_rotary_can_be_switched_off(make_utp):
     tokens = normal(2, 9, 16)
     with torch.no_grad():
         torch.testing.assert_close(
-            off.encoder_layers[0](tokens, off._rotary(9)), off.encoder_layers[0](tokens, None)
+            off.encoder_layers[0](tokens, off._rotary(9, tokens.dtype)),
+            off.encoder_layers[0](tokens, None),
         )
         assert not torch.allclose(on(normal(2, 20), 5), off(normal(2, 20), 5), atol=1e-3)
 

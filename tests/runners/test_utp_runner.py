@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from data.corpus import Corpus
 from data.windows import Windows
@@ -223,3 +224,32 @@ def test_log_ends_with_a_table_by_head():
     for name in ("loss_gt_head_0", "loss_gt_teacher", "loss_soft_student_1"):
         assert f"{runner.validate()[name]:.4f}" in text[text.index("validation losses after 6") :]
     assert "tensorboard --logdir run" in text
+
+
+class _Reads(TorchDispatchMode):
+    """Counts the reads of a tensor's value by Python: each would wait for a device."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+def test_nothing_is_read_between_log_intervals(monkeypatch):
+    """A meter, the guard or the clipping waits for the device at every step."""
+    overrides = ["TRAIN.NUM_ITERATIONS=10", "TRAIN.LOG_INTERVAL=5", "VAL.INTERVAL=10"]
+    counts, original = [], StepBatches.next
+
+    def counting_next(batches):
+        counts.append(reads.count)
+        return original(batches)
+
+    monkeypatch.setattr(StepBatches, "next", counting_next)
+    with _Reads() as reads:
+        run("run", *overrides, "TRAIN.CKPT_SAVE_STRATEGY=10")
+    per_step = np.diff(counts)
+    # One is the micro-batch's count of valid steps, on the CPU. Steps 1 and 3 are timed too, and
+    # step 5 logs.
+    assert per_step[[1, 3, 5, 6, 7, 8]].tolist() == [1] * 6
+    assert per_step[4] > 1
