@@ -129,7 +129,7 @@ def count_flops(make: Callable[..., Step]) -> int:
 
 def main() -> None:
     """Prints one table per mode; all its rows alternate in one run."""
-    parser = measure.parser(__doc__, default_rounds=7)
+    parser = measure.parser(__doc__, default_rounds=5)
     parser.add_argument("--config", default="config/utp_base.py")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--batch", type=int, default=4, help="windows of a step (%(default)s)")
