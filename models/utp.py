@@ -202,14 +202,17 @@ class UTP(nn.Module):
         return torch.stack([values, position, mask], dim=-1)
 
     def _rotary(self, length: int, dtype: torch.dtype) -> Tensor | None:
-        """The table of a sequence, rounded to the encoder's dtype as UTPExp does, in float32."""
+        """What `rotate` takes, for a sequence; rounded to the encoder's dtype as UTPExp does."""
         if self.rope_base is None:
             return None
         if length <= self.rotary.size(1):
             table = self.rotary[:, :length]
         else:
             table = rotary_table(length, self.head_dim, self.rope_base, self.rotary.device)
-        return table.to(dtype).float()
+        table = table.to(dtype).to(torch.promote_types(dtype, torch.float32))
+        if torch.compiler.is_compiling():  # its code generator has no complex numbers
+            return table
+        return torch.complex(*table)
 
 
 class SeriesEncoder(nn.Module):
@@ -268,7 +271,7 @@ class SelfAttention(nn.Module):
             for x, weight, bias in zip((queries, h, h), weights, biases, strict=True)
         )
         if rotary is not None:
-            q, k = rotate(q, rotary[:, -q.size(1) :]), rotate(k, rotary)
+            q, k = rotate(q, rotary[..., -q.size(1) :, :]), rotate(k, rotary)
         q, k, v = (x.transpose(1, 2) for x in (q, k, v))
         out = F.scaled_dot_product_attention(q, k, v)  # [B, N, T, D]
         return self.out_proj(out.transpose(1, 2).flatten(2))
@@ -307,16 +310,17 @@ def rotate(x: Tensor, rotary: Tensor) -> Tensor:
     """Turns each (even, odd) pair of channels by its position's angle.
 
     Args:
-        x: [B, T, N, D] of any dtype; the products are float32.
-        rotary: cosines and sines, [2, T, D / 2] float32.
+        x: [B, T, N, D] of any dtype.
+        rotary: cos + i sin, complex [T, D / 2], so that one kernel does it; or both real,
+            [2, T, D / 2]. Products have its precision.
     """
-    cos, sin = rotary.unsqueeze(2)  # [T, 1, D / 2]
-    pairs = x.float().unflatten(-1, (-1, 2))
-    if torch.compiler.is_compiling():  # its code generator has no complex numbers
+    pairs = x.to(rotary.dtype.to_real()).unflatten(-1, (-1, 2))  # [B, T, N, D / 2, 2]
+    if rotary.is_complex():
+        turned = torch.view_as_real(torch.view_as_complex(pairs) * rotary[:, None])
+    else:
+        cos, sin = rotary.unsqueeze(2)
         even, odd = pairs.unbind(-1)
         turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
-    else:  # one kernel, forward and backward, where the lines above take seven
-        turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.complex(cos, sin))
     return turned.flatten(-2).to(x.dtype)
 
 

@@ -8,6 +8,7 @@ page cache included, is limited to less than that, for instance by
 systemd-run --scope -p MemoryMax=1G python -m tests.benchmarks.loader --rows 500000
 """
 
+import multiprocessing
 import os
 import statistics
 import tempfile
@@ -30,6 +31,7 @@ from tests.benchmarks import measure
 from tests.benchmarks.step import Step
 
 ROW_LENGTH = 4096
+FAR_APART = 10**9  # samples
 
 
 def build(root: Path, rows: int) -> None:
@@ -45,7 +47,7 @@ def build(root: Path, rows: int) -> None:
 
 
 def rate(next_batch: Callable[[], object], batch: int, seconds: float) -> tuple[float, float]:
-    """Windows per second, and bytes read from the disk by this process for each window."""
+    """Windows per second, and bytes read from the disk for each, loader processes included."""
     start, read = time.perf_counter(), bytes_read()
     for i in count(1):
         next_batch()
@@ -55,9 +57,12 @@ def rate(next_batch: Callable[[], object], batch: int, seconds: float) -> tuple[
 
 
 def bytes_read() -> int:
-    """Bytes that this process had read from a disk until now (Linux)."""
-    lines = Path("/proc/self/io").read_text().splitlines()
-    return int(next(line.split()[1] for line in lines if line.startswith("read_bytes")))
+    """Bytes that this process and its children had read from a disk until now (Linux)."""
+    total = 0
+    for pid in [os.getpid(), *(child.pid for child in multiprocessing.active_children())]:
+        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+        total += int(next(line.split()[1] for line in lines if line.startswith("read_bytes")))
+    return total
 
 
 def main() -> None:
@@ -85,15 +90,16 @@ def main() -> None:
         build(Path(folder) / "corpus", args.rows)
         windows = Windows(Corpus(Path(folder) / "corpus", "train"), *lengths, seed=0)
         sides, loaders = {}, []
-        for batch in args.batches:
-            ranges = map(windows.__getitems__, batch_ranges(0, batch))
+        # Each side has samples of its own: rows that another has just read are in the cache.
+        for side, batch in enumerate(args.batches):
+            ranges = map(windows.__getitems__, batch_ranges(side * FAR_APART // batch, batch))
             sides["this process", batch] = partial(next, ranges)
-        for workers in args.workers:
+        for side, workers in enumerate(args.workers, len(args.batches)):
             batch = config.TRAIN.DATA.BATCH_SIZE
             data = EasyDict(BATCH_SIZE=batch, NUM_WORKERS=workers)
             train = EasyDict(GRAD_ACCUMULATION_STEPS=1, DATA=data)
             process = Process(0, 1, torch.device("cpu"))
-            loaders.append(StepBatches(windows, train, process, 10**9 + workers, False))
+            loaders.append(StepBatches(windows, train, process, side * FAR_APART // batch, False))
             sides[f"DataLoader, {workers} processes", batch] = loaders[-1].next
         measured = {side: [] for side in sides}
         for _ in range(args.rounds):

@@ -3,9 +3,11 @@
 python -m tests.benchmarks.loop [--config config/utp_tiny.py] [--rounds 60] [--trace FILE]
     [--json FILE] [KEY=VALUE ...]
 
-First each iteration of the runner's loop alternates with a bare step of `tests.benchmarks.step` on
-a model of the same size. Then torch.profiler watches as many iterations, in parts that follow each
-other; what is in none of them is `the rest`. The last lines time one validation and one save.
+First iterations of the runner's loop alternate with bare steps of `tests.benchmarks.step` on a
+model of the same size: two of each in a row, of which the second is timed, without loader
+processes, which would work while the other side runs. Every logging iteration is a timed one. Then
+torch.profiler watches as many iterations, in parts that follow each other; what is in none of them
+is `the rest`. The last lines time one validation and one save.
 """
 
 import io
@@ -58,7 +60,7 @@ def replaced(owner: object, name: str, function: object) -> Iterator[None]:
         setattr(owner, name, original)
 
 
-def compare(config, rounds: int) -> tuple[dict[str, list[float]], UTPRunner]:
+def compare(config) -> tuple[dict[str, list[float]], UTPRunner]:
     """Seconds of the loop's iterations and of bare steps, in alternation."""
     runner = UTPRunner(config)
     device = runner.device.type
@@ -68,20 +70,16 @@ def compare(config, rounds: int) -> tuple[dict[str, list[float]], UTPRunner]:
     seconds = {"loop": [], "step": []}
     original, began = StepBatches.next, 0.0
 
-    def next_after_a_bare_step(batches: StepBatches) -> list:
+    def next_between_bare_steps(batches: StepBatches) -> list:
         nonlocal began
         measure.synchronize(device)
-        start = time.perf_counter()
-        if runner.iteration > WARMUP:
-            seconds["loop"].append(start - began)
-        bare()
-        measure.synchronize(device)
+        if runner.iteration % 2 == 0 and runner.iteration > WARMUP:
+            seconds["loop"].append(time.perf_counter() - began)
+            seconds["step"] += measure.alternate({"step": bare}, 1, device)["step"]
         began = time.perf_counter()
-        if WARMUP <= runner.iteration < WARMUP + rounds:
-            seconds["step"].append(began - start)
         return original(batches)
 
-    with replaced(StepBatches, "next", next_after_a_bare_step):
+    with replaced(StepBatches, "next", next_between_bare_steps):
         runner.train()
     return seconds, runner
 
@@ -129,10 +127,15 @@ def main() -> None:
     parser.add_argument("--trace", type=Path, metavar="FILE", help="for chrome://tracing")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     args = parser.parse_intermixed_args()
-    iterations = f"TRAIN.NUM_ITERATIONS={WARMUP + args.rounds + 1}"
-    config = load_config(args.config, [*args.overrides, iterations])
+    # Validation and saving only in the end, where they are not among what is timed.
+    rare = [f"VAL.INTERVAL={10**9}", f"TRAIN.CKPT_SAVE_STRATEGY={10**9}"]
+    once = [*args.overrides, *rare, f"TRAIN.NUM_ITERATIONS={WARMUP + args.rounds + 1}"]
+    twice = [*args.overrides, *rare, f"TRAIN.NUM_ITERATIONS={WARMUP + 2 * args.rounds}"]
+    twice.append("TRAIN.DATA.NUM_WORKERS=0")
+    config = load_config(args.config, once)
     machine = measure.machine("cuda" if config.GPU_NUM else "cpu")
     print(f"{args.config} {' '.join(args.overrides)}, {args.rounds} iterations; {machine}")
+    config_file = Path(args.config).resolve()
     if args.json:
         args.json = args.json.resolve()
     if args.trace:
@@ -140,8 +143,8 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
         os.chdir(folder)
-        config.TRAIN.CKPT_SAVE_DIR = "first"
-        seconds, runner = compare(config, args.rounds)
+        paired = load_config(config_file, [*twice, "TRAIN.CKPT_SAVE_DIR=first"])
+        seconds, runner = compare(paired)
         whole = {}
         for name, call in (
             ("validation", runner.validate),

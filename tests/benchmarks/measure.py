@@ -127,7 +127,7 @@ def cells(row: dict[str, object]) -> list[str]:
     """A row's figures as text: shares in percent, ratios with their range, the rest as they are."""
     texts = []
     for name, value in row.items():
-        if value is None or value is False:  # nothing to compare with
+        if value is False:  # nothing to compare with
             texts.append("")
         elif isinstance(value, tuple):
             texts.append("{:.3f} ({:.2f} to {:.2f})".format(*value))

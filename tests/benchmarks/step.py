@@ -180,7 +180,7 @@ def figures_of(dtype: str, side: str, seconds: dict, memory: dict, ideal: float)
     for other in ("off", "encoder"):
         row[f"saved / {other}"] = side != other and saved / memory[dtype, other][0]
     full = dtype != "float32" and seconds.get(("float32", side))
-    return row | {"time / float32": full and measure.ratio(own, full)}
+    return row | {"time / float32": measure.ratio(own, full) if full else False}
 
 
 if __name__ == "__main__":

@@ -81,32 +81,29 @@ def test_base_model_takes_a_training_step(dtype):
 @pytest.mark.parametrize("base", [10000.0, 500.0])
 def test_rotary_is_a_turn_in_the_complex_plane(base):
     """Half-split pairs, positions from 1, or other frequencies than UTPExp's."""
-    x = normal(2, 7, 3, 8)
+    x = normal(2, 7, 3, 8).double()
     position = np.arange(7)[:, None, None]
     angle = position * base ** (-2 * np.arange(4) / 8)
     pairs = x.numpy()[..., 0::2] + 1j * x.numpy()[..., 1::2]
     turned = pairs * np.exp(1j * angle)
-    result = rotate(x, rotary_table(7, 8, base))
-    np.testing.assert_allclose(result[..., 0::2], turned.real, atol=1e-6)
-    np.testing.assert_allclose(result[..., 1::2], turned.imag, atol=1e-6)
+    table = rotary_table(7, 8, base)
+    for form in (table.double(), torch.complex(*table.double())):  # compiled, and eager
+        result = rotate(x, form)
+        np.testing.assert_allclose(result[..., 0::2], turned.real, atol=1e-6)
+        np.testing.assert_allclose(result[..., 1::2], turned.imag, atol=1e-6)
 
 
-def test_compiled_rotation_is_the_eager_one(monkeypatch):
-    """What torch.compile sees is another formula."""
-    x, table = normal(2, 7, 3, 8), rotary_table(7, 8, 10000.0)
-    eager = rotate(x, table)
+def test_rotary_takes_the_encoders_type(make_utp, monkeypatch):
+    """Exact tables where UTPExp's are rounded, or queries and keys in another type."""
+    model, exact = make_utp(), rotary_table(9, 8, 10000.0)
+    assert torch.equal(model._rotary(9, torch.bfloat16), torch.complex(*exact.bfloat16().float()))
+    assert torch.equal(model._rotary(9, torch.float32), torch.complex(*exact))
+    assert model._rotary(9, torch.float64).dtype == torch.complex128
+    for dtype in (torch.bfloat16, torch.float32, torch.float64):
+        x = normal(1, 9, 1, 8).to(dtype)
+        assert rotate(x, model._rotary(9, dtype)).dtype == dtype
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    torch.testing.assert_close(rotate(x, table), eager)
-
-
-def test_rotary_takes_the_encoders_type(make_utp):
-    """Exact tables where UTPExp's are rounded, or queries and keys lifted to float32."""
-    model = make_utp()
-    rounded = rotary_table(9, 8, 10000.0).bfloat16()
-    assert torch.equal(model._rotary(9, torch.bfloat16), rounded.float())
-    assert torch.equal(model._rotary(9, torch.float32), rotary_table(9, 8, 10000.0))
-    x = normal(1, 9, 1, 8).bfloat16()
-    assert rotate(x, rounded.float()).dtype == torch.bfloat16
+    assert torch.equal(model._rotary(9, torch.float32), exact)
 
 
 def test_autocast_rounds_the_rotary_table(make_utp):
@@ -116,9 +113,9 @@ def test_autocast_rounds_the_rotary_table(make_utp):
         layer.register_forward_hook(lambda _, inputs, __: seen.append(inputs[1]))
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         model(normal(2, 20), 5)
-    for table in seen:
-        assert torch.equal(table, table.bfloat16().float())
-        assert not torch.equal(table, rotary_table(table.size(1), 8, 10000.0))
+    rounded = rotary_table(seen[0].size(0), 8, 10000.0).bfloat16().float()
+    assert seen
+    assert all(torch.equal(table, torch.complex(*rounded)) for table in seen)
 
 
 def test_attention_is_torchs_own():
@@ -160,7 +157,7 @@ def test_query_only_layer_equals_the_full_one(make_utp):
     """The shortcut of the last layer turns queries by the wrong positions or loses keys."""
     layer = make_utp().encoder_layers[-1]
     h = normal(2, 20, 16)
-    table = rotary_table(20, 8, 10000.0)
+    table = torch.complex(*rotary_table(20, 8, 10000.0))
     with torch.no_grad():
         short = layer(h, table, num_queries=6)
         torch.testing.assert_close(short, layer(h, table, num_queries=None)[:, -6:])
