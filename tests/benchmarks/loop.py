@@ -5,7 +5,8 @@ python -m tests.benchmarks.loop [--config config/utp_tiny.py] [--rounds 60] [--t
 
 First iterations of the runner's loop alternate with bare steps of `tests.benchmarks.step` on a
 model of the same size: two of each in a row, of which the second is timed, without loader
-processes, which would work while the other side runs. Every logging iteration is a timed one. Then
+processes, which would work while the other side runs. Where LOG_INTERVAL is even, as here, every
+iteration that logs is a timed one. Then
 torch.profiler watches as many iterations, in parts that follow each other; what is in none of them
 is `the rest`. The last lines time one validation and one save.
 """
