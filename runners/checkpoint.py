@@ -154,6 +154,12 @@ def write_aside(path: Path, write: Callable[[BinaryIO], Any]) -> Path:
     return aside
 
 
+def write_json(path: Path, content: dict) -> None:
+    """Writes a JSON file, whole or not at all."""
+    text = json.dumps(content, indent=2) + "\n"
+    write_aside(path, lambda file: file.write(text.encode())).replace(path)
+
+
 def find_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints from which a run's folder can go on, the newest first."""
     found = [folder / name for name in (LATEST, PREVIOUS) if (folder / name).is_file()]

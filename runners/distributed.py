@@ -6,6 +6,7 @@ their CPUs, so that no agreement waits for a device.
 
 import atexit
 import os
+import resource
 import sys
 import threading
 import time
@@ -70,6 +71,14 @@ def start(gpu_num: int, timeout: float) -> Process:
         _heartbeat.store = store
         barrier()  # one that leaves while its peers still connect makes gloo abort them
     return Process(dist.get_rank(), dist.get_world_size(), device)
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most bytes that torch held on a GPU since the process began, or the process itself."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts KiB
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -4,7 +4,6 @@ python -m runners.evaluate CHECKPOINT --data ETTh1.csv --protocol etth --context
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -19,15 +18,22 @@ from tqdm import tqdm
 
 from data.tables import read_table
 from models.utp import UTP, row_scale
-from runners.checkpoint import write_aside
+from runners.checkpoint import write_json
 from runners.command import InputError, OpenedModel, add_checkpoint_arguments, open_checkpoint, run
-from runners.figures import draw_depth
-from runners.metrics import NAMES, ForecastMetrics, last_value, seasonal_naive, seasonal_scale
+from runners.evaluation_report import (
+    TEACHER,
+    depth_report,
+    depth_table,
+    mean_rows,
+    plot_depth,
+    table,
+)
+from runners.metrics import ForecastMetrics, last_value, seasonal_naive, seasonal_scale
 
 MONTH = 30 * 24  # hours; ETT's months have 30 days
 FRACTIONS = (0.7, 0.1, 0.2)
 SEASONS = {"etth": 24, "ettm": 96, "ratio": 1}
-TEACHER, LAST, SEASONAL = "teacher", "last value", "seasonal naive"
+LAST, SEASONAL = "last value", "seasonal naive"
 
 
 class Split(NamedTuple):
@@ -59,36 +65,53 @@ def main(argv: list[str]) -> None:
     args = parse_args(argv)
     opened = open_checkpoint(args.checkpoint, args.param)
     context = check_arguments(args, opened)
-    heads = {TEACHER: opened.wrapper.utp}
-    if args.heads == "all":
-        layers = opened.wrapper.aux_head_layers
-        heads = {f"layer {layer}": opened.wrapper.student(layer) for layer in layers} | heads
-    season = args.season or SEASONS[args.protocol]
-    rows = []
-    for path in args.data:
-        series = open_series(path, args.protocol, args.fractions, season)
-        check_lengths(series, path, context, args.horizon, season)
-        for horizon in args.horizon:
-            rows += evaluate(opened, heads, series, context, horizon, season, args)
+    heads = all_heads(opened) if args.heads == "all" else {TEACHER: opened.wrapper.utp}
+    rows = [
+        row
+        for series in open_files(args, context)
+        for horizon in args.horizon
+        for row in evaluate(opened, heads, series, context, horizon, args)
+    ]
     means = mean_rows(rows)
     print(table(rows + means if len(rows) > len(means) else rows, opened.wrapper.utp.quantiles))
     print(
-        f"protocol {args.protocol}, context {context}, stride {args.stride}, season {season}; "
+        f"protocol {args.protocol}, context {context}, stride {args.stride}, "
+        f"season {season_of(args)}; "
         "errors in units of each channel's training part"
     )
     if args.heads == "all":
-        report = depth_report(opened, heads, means)
+        report = depth_report(heads, means)
         print(depth_table(report))
         if args.plot:
             plot_depth(args.plot, report)
     if args.out:
         settings = {
             "checkpoint": str(args.checkpoint), "protocol": args.protocol, "context": context,
-            "stride": args.stride, "season": season,
+            "stride": args.stride, "season": season_of(args),
         }  # fmt: skip
         report = {"depth": report} if args.heads == "all" else {}
-        text = json.dumps(settings | {"results": rows, "mean": means} | report, indent=2) + "\n"
-        write_aside(args.out, lambda file: file.write(text.encode())).replace(args.out)
+        write_json(args.out, settings | {"results": rows, "mean": means} | report)
+
+
+def season_of(args: argparse.Namespace) -> int:
+    """The season in steps: as it was given, or the protocol's."""
+    return args.season or SEASONS[args.protocol]
+
+
+def all_heads(opened: OpenedModel) -> dict[str, UTP]:
+    """A model for each head, by depth; the teacher is the last one."""
+    wrapper = opened.wrapper
+    students = {f"layer {layer}": wrapper.student(layer) for layer in wrapper.aux_head_layers}
+    return students | {TEACHER: wrapper.utp}
+
+
+def open_files(args: argparse.Namespace, context: int) -> Iterator[Series]:
+    """The files of `--data`, one after the other, each with room for the windows asked for."""
+    season = season_of(args)
+    for path in args.data:
+        series = open_series(path, args.protocol, args.fractions, season)
+        check_lengths(series, path, context, args.horizon, season)
+        yield series
 
 
 def open_series(path: Path, protocol: str, fractions: tuple[float, ...], season: int) -> Series:
@@ -133,11 +156,10 @@ def evaluate(
     series: Series,
     context: int,
     horizon: int,
-    season: int,
     args: argparse.Namespace,
 ) -> list[dict]:
     """One result for each head and each reference, on the same windows."""
-    quantiles = opened.wrapper.utp.quantiles
+    quantiles, season = opened.wrapper.utp.quantiles, season_of(args)
     results = {name: ForecastMetrics(quantiles) for name in heads}
     references = {name: ForecastMetrics(quantiles, spread=False) for name in (LAST, SEASONAL)}
     seconds = {name: [] for name in heads}
@@ -196,80 +218,27 @@ def windows(
         yield window[:, :context], window[:, context:], series.scale[channels]
 
 
-def mean_rows(rows: list[dict]) -> list[dict]:
-    """The mean over files and horizons of each forecaster; None where one of them is None."""
-    means = []
-    for name in dict.fromkeys(row["forecaster"] for row in rows):
-        own = [row for row in rows if row["forecaster"] == name]
-        mean = {"file": "mean", "horizon": None, "forecaster": name, "windows": None}
-        for key in (*NAMES, "relative_latency"):
-            values = [row[key] for row in own]
-            mean[key] = None if None in values else sum(values) / len(values)
-        means.append(mean)
-    return means
-
-
-def depth_report(opened: OpenedModel, heads: dict[str, UTP], means: list[dict]) -> list[dict]:
-    """What each head needs, and what it costs in accuracy against the teacher."""
-    by_name = {mean["forecaster"]: mean for mean in means}
-    full = by_name[TEACHER]["mae"]
-    return [
-        {
-            "head": name,
-            "depth": len(model.encoder_layers),
-            "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "relative_latency": by_name[name]["relative_latency"],
-            "mse": by_name[name]["mse"],
-            "mae": by_name[name]["mae"],
-            "mae_against_teacher": by_name[name]["mae"] / full - 1 if full else 0.0,
-        }
-        for name, model in heads.items()
-    ]
-
-
-def table(rows: list[dict], quantiles: tuple[float, ...] | None) -> str:
-    """The results as text, a line each."""
-    names = NAMES if quantiles is not None else ("mse", "mae", "mase")
-    width = max(4, *(len(row["file"]) for row in rows))
-    lines = [
-        f"{'file':{width}} {'horizon':>7}  {'forecaster':14} {'windows':>8}"
-        + "".join(f"{name.replace('coverage_error', 'cov.error'):>10}" for name in names)
-    ]
-    for row in rows:
-        horizon, count = row["horizon"] or "", row["windows"] or ""
-        lines.append(
-            f"{row['file']:{width}} {horizon:>7}  {row['forecaster']:14} {count:>8}"
-            + "".join(f"{_number(row[name]):>10}" for name in names)
-        )
-    return "\n".join(lines)
-
-
-def depth_table(report: list[dict]) -> str:
-    """The depth report as text."""
-    lines = [f"{'head':10} {'layers':>6} {'parameters':>12} {'latency':>8} {'mae':>8} {'loss':>8}"]
-    for row in report:
-        cost = f"{row['depth']:>6} {row['parameters']:>12,} {row['relative_latency']:>8.2f}"
-        loss = f"{row['mae']:>8.4f} {row['mae_against_teacher']:>+8.1%}"
-        lines.append(f"{row['head']:10} {cost} {loss}")
-    return "\n".join(lines)
-
-
-def plot_depth(path: Path, report: list[dict]) -> None:
-    """Writes the picture of error over depth."""
-    depths, errors, names = zip(*((r["depth"], r["mae"], r["head"]) for r in report), strict=True)
-    figure = draw_depth(depths, errors, names, "MAE, mean over files and horizons")
-    write_aside(path, lambda file: figure.savefig(file, format="png", dpi=150)).replace(path)
-
-
 def check_arguments(args: argparse.Namespace, opened: OpenedModel) -> int:
     """Refuses what cannot be evaluated; returns the context length."""
     utp = opened.wrapper.utp
-    for horizon in args.horizon:
-        if horizon < 1:
-            raise InputError(f"--horizon {horizon}: it must be at least 1")
+    trained = opened.checkpoint.get("config", {}).get("DATASET", {}).get("PARAM", {})
+    context = args.context or trained.get("context_length") or utp.max_context_length
+    check_protocol(args, context, utp.max_context_length)
     for path in (args.out, args.plot):
         if path is not None and not path.parent.is_dir():
             raise InputError(f"{path}: there is no folder {path.parent}")
+    if args.heads == "all" and not opened.wrapper.aux_head_layers:
+        raise InputError(f"--heads all: {args.checkpoint} has no heads but the teacher")
+    if args.plot and args.heads != "all":
+        raise InputError("--plot draws error over depth: it goes with --heads all")
+    return context
+
+
+def check_protocol(args: argparse.Namespace, context: int, max_context: int) -> None:
+    """Refuses settings of `add_protocol_arguments` that no file could satisfy."""
+    for horizon in args.horizon:
+        if horizon < 1:
+            raise InputError(f"--horizon {horizon}: it must be at least 1")
     for name in ("stride", "batch_size", "season"):
         value = getattr(args, name)
         if value is not None and value < 1:
@@ -279,17 +248,8 @@ def check_arguments(args: argparse.Namespace, opened: OpenedModel) -> int:
             f"--fractions {args.fractions}: training, validation and test shares, none below 0, "
             "of at most 1 together"
         )
-    if args.heads == "all" and not opened.wrapper.aux_head_layers:
-        raise InputError(f"--heads all: {args.checkpoint} has no heads but the teacher")
-    if args.plot and args.heads != "all":
-        raise InputError("--plot draws error over depth: it goes with --heads all")
-    trained = opened.checkpoint.get("config", {}).get("DATASET", {}).get("PARAM", {})
-    context = args.context or trained.get("context_length") or utp.max_context_length
-    if not 1 <= context <= utp.max_context_length:
-        raise InputError(
-            f"--context {context}: this model looks back on 1 to {utp.max_context_length} steps"
-        )
-    return context
+    if not 1 <= context <= max_context:
+        raise InputError(f"--context {context}: this model looks back on 1 to {max_context} steps")
 
 
 def check_lengths(
@@ -314,7 +274,16 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         prog="python -m runners.evaluate", description=__doc__.split("\n")[0]
     )
     add_checkpoint_arguments(parser)
-    parser.add_argument("--data", nargs="+", type=Path, required=True, metavar="FILE.csv")
+    add_protocol_arguments(parser)
+    parser.add_argument("--heads", choices=["teacher", "all"], default="teacher")
+    parser.add_argument("--out", type=Path, metavar="FILE.json")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="error over depth")
+    return parser.parse_args(argv)
+
+
+def add_protocol_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """Which windows of which files are forecast, and how they are scored."""
+    parser.add_argument("--data", nargs="+", type=Path, required=required, metavar="FILE.csv")
     parser.add_argument("--protocol", choices=[*SEASONS], default="ratio")
     parser.add_argument("--fractions", nargs=3, type=float, default=FRACTIONS, metavar="SHARE",
                         help="training, validation and test part of protocol ratio")  # fmt: skip
@@ -322,21 +291,13 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--horizon", nargs="+", type=int, default=[96], help="steps to forecast")
     parser.add_argument("--stride", type=int, default=1, help="rows between test windows")
     parser.add_argument("--season", type=int, help="steps (etth 24, ettm 96, ratio 1)")
-    parser.add_argument("--heads", choices=["teacher", "all"], default="teacher")
     parser.add_argument("--batch-size", type=int, default=256, help="windows in one pass")
-    parser.add_argument("--out", type=Path, metavar="FILE.json")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="error over depth")
-    return parser.parse_args(argv)
 
 
 def _now(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import numpy as np
 
 # Okabe and Ito's, which colour-blind readers can tell apart.
 BLACK, BLUE, SKY_BLUE = "#000000", "#0072B2", "#56B4E9"
+COLOURS = (BLUE, "#D55E00", "#009E73", "#CC79A7", "#E69F00", SKY_BLUE, BLACK)
 HISTORY_COLOUR, FORECAST_COLOUR, BAND_COLOUR = BLACK, BLUE, SKY_BLUE
 BAND_ALPHAS = (0.3, 0.6)  # the wide band, and the narrow one that lies on it
 BAND_STARTS = (0.05, 0.25)  # lower ends of the 90 % and of the 50 % band

@@ -3,7 +3,6 @@
 Shapes: B batch of one process, L context, H horizon, Q quantiles.
 """
 
-import json
 import logging
 import time
 from contextlib import nullcontext
@@ -21,7 +20,7 @@ from models.byot import Forecasts
 from runners import checkpoint, distributed
 from runners.batches import StepBatches, open_corpus
 from runners.checkpoint import CheckpointError
-from runners.distributed import PeerLostError
+from runners.distributed import PeerLostError, peak_memory
 from runners.keeper import Keeper
 from runners.meters import Meters, loss_names, loss_values
 from runners.optimization import StepGuard, cosine_warmup
@@ -86,6 +85,7 @@ class UTPRunner:
         names = loss_names(self.wrapper.aux_head_layers)
         self.meters = Meters([*names, "grad_norm"], self.device)
         self.iteration = 0
+        self.seconds = 0.0  # of training, without validating and saving
         self.keeper = Keeper(self.run_dir, checkpoint.to_plain(config), self.process)
         if resume:
             self._resume()
@@ -122,6 +122,7 @@ class UTPRunner:
                 validation = self._loop(stop)
                 self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
                 self.keeper.check()
+                self._write_summary(validation)
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):  # raised wherever the step was
                 raise
@@ -145,6 +146,7 @@ class UTPRunner:
         validation = {}
         self.model.train()
         started = logged = time.perf_counter()
+        began = started - self.seconds
         first, last_logged = self.iteration, self.iteration
 
         while self.iteration < num_iterations:
@@ -154,6 +156,7 @@ class UTPRunner:
             told = distributed.exchange(own_valid, stop.signum, not micro_batches)
             all_valid, signals, failures = zip(*told, strict=True)
             if any(signals) or any(failures):
+                self.seconds = time.perf_counter() - began
                 self._stop(max(signals), failures)
             num_valid = torch.full((), float(sum(all_valid)), device=self.device)
 
@@ -211,6 +214,7 @@ class UTPRunner:
 
             # Validate and save; the time it takes is not the training's.
             paused = time.perf_counter()
+            self.seconds = paused - began
             if self._is_due(self.config.VAL.INTERVAL):
                 validation = self.validate()
                 is_best = self.keeper.is_best(validation)
@@ -219,7 +223,8 @@ class UTPRunner:
                     self.keeper.save_best(self._state(), validation, self.log)
             if self._is_due(train.CKPT_SAVE_STRATEGY):
                 self.keeper.save_latest(self._state(), self.log)
-            logged += time.perf_counter() - paused
+            paused_for = time.perf_counter() - paused
+            began, logged = began + paused_for, logged + paused_for
         return validation or self.validate()  # a finished run, resumed, trains no step
 
     @torch.no_grad()
@@ -289,11 +294,13 @@ class UTPRunner:
         if self.process.is_main:
             self.meters.load_state(state["meters"])
         self.iteration = state["iteration"]
+        self.seconds = state.get("seconds", 0.0)  # older checkpoints have none
 
     def _state(self) -> dict:
         """All that an exact resumption needs; every process must call this."""
         return {
             "iteration": self.iteration,
+            "seconds": self.seconds,
             "model_state_dict": self.wrapper.state_dict(),
             "optim_state_dict": self.optimizer.state_dict(),
             "guard": self.guard.state_dict(),
@@ -303,9 +310,8 @@ class UTPRunner:
     def _begin(self) -> None:
         """Writes the configuration beside the results, and says what is trained."""
         if self.process.is_main:
-            text = json.dumps(self.keeper.config, indent=2) + "\n"
-            path = self.run_dir / "config.json"
-            checkpoint.write_aside(path, lambda file: file.write(text.encode())).replace(path)
+            (self.run_dir / "summary.json").unlink(missing_ok=True)  # of a shorter run
+            checkpoint.write_json(self.run_dir / "config.json", self.keeper.config)
         parameters = sum(p.numel() for p in self.wrapper.parameters())
         self.log.say(
             f"{self.config.MODEL.NAME}: {parameters:,} parameters, students on layers "
@@ -315,6 +321,13 @@ class UTPRunner:
         )
         for note in self.notes:
             self.log.say(note)
+
+    def _write_summary(self, validation: dict[str, float]) -> None:
+        """The end of a run, for programs: summary.json."""
+        if self.process.is_main:
+            summary = {"iteration": self.iteration, "validation": validation}
+            summary |= {"seconds": self.seconds, "peak_memory": peak_memory(self.device)}
+            checkpoint.write_json(self.run_dir / "summary.json", summary)
 
     def _stop_if_skipping(self) -> None:
         run, total = int(self.guard.run), int(self.guard.total)

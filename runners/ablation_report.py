@@ -1,0 +1,208 @@
+"""The report of an ablation: tables and picture, from its JSON (`runners.ablate`).
+
+A head is a layer as text, or 'teacher'. Differences are taken seed by seed, so that what two runs
+of a seed have in common (the data, their order, the first weights) falls out of them.
+"""
+
+import math
+from collections.abc import Callable
+from statistics import mean, stdev
+from typing import BinaryIO, NamedTuple
+
+from runners.evaluation_report import TEACHER
+from runners.figures import BLACK, COLOURS
+
+METRICS = ("mae", "wql")  # of the tables; the JSON holds all
+# Two-sided 95 % points of Student's t for 1, 2 ... 30 degrees of freedom; the last serves for more.
+T_95 = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
+    2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
+    2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
+Value = Callable[[dict, str], float | None]  # of a run and a head; None where it has none
+
+
+class Interval(NamedTuple):
+    """A mean over seeds.
+
+    Attributes:
+        mean: of the values.
+        spread: their standard deviation (n - 1); None where there is one value.
+        half: half the width of the mean's 95 % confidence interval; None likewise.
+    """
+
+    mean: float
+    spread: float | None
+    half: float | None
+
+
+def interval(values: list[float]) -> Interval:
+    """Mean, standard deviation, and the interval of Student's t, which takes values as normal."""
+    count = len(values)
+    if count < 2:
+        return Interval(values[0], None, None)
+    spread = stdev(values)
+    t = T_95[min(count - 1, len(T_95)) - 1]
+    return Interval(mean(values), spread, t * spread / math.sqrt(count))
+
+
+def values_of(report: dict, arm: str, head: str, value: Value) -> dict[int, float]:
+    """`{seed: value}` of a head over an arm's runs."""
+    found = {run["seed"]: value(run, head) for run in report["runs"] if run["arm"] == arm}
+    return {seed: number for seed, number in found.items() if number is not None}
+
+
+def paired(report: dict, arm: str, head: str, value: Value, against: str) -> list[float]:
+    """An arm's head less the teacher of another arm, on every seed that both have."""
+    own = values_of(report, arm, head, value)
+    other = values_of(report, against, TEACHER, value)
+    return [own[seed] - other[seed] for seed in own if seed in other]
+
+
+def validation(run: dict, head: str) -> float | None:
+    """A head's last validation loss against the ground truth."""
+    return run["val"].get(head)
+
+
+def zero_shot(file: str, metric: str) -> Value:
+    """What reads a metric on a file."""
+
+    def value(run: dict, head: str) -> float | None:
+        heads = run.get("test_students", {}) | {TEACHER: run.get("test", {})}
+        return heads.get(head, {}).get(file, {}).get(metric)
+
+    return value
+
+
+def zero_shot_mean(files: list[str], metric: str) -> Value:
+    """What reads a metric's mean over files."""
+
+    def value(run: dict, head: str) -> float | None:
+        numbers = [zero_shot(file, metric)(run, head) for file in files]
+        return None if None in numbers else mean(numbers)
+
+    return value
+
+
+def questions(report: dict) -> dict[str, Value]:
+    """What is compared: the validation loss, then each metric, over all files and on each."""
+    files = list(dict.fromkeys(file for run in report["runs"] for file in run.get("test", {})))
+    found = {"Validation, loss_gt": validation}
+    for metric in METRICS:
+        name = metric.upper()
+        if len(files) > 1:
+            found[f"{name}, mean of {len(files)} files"] = zero_shot_mean(files, metric)
+        found |= {f"{name}, {file}": zero_shot(file, metric) for file in files}
+    return found
+
+
+def heads_of(report: dict, arms: list[str]) -> list[str]:
+    """The heads that these arms have, by depth, the teacher last."""
+    heads = {head for run in report["runs"] if run["arm"] in arms for head in run["val"]}
+    return sorted(heads, key=lambda head: math.inf if head == TEACHER else int(head))
+
+
+def markdown(report: dict) -> str:
+    """The tables: arms in rows and heads in columns, question by question."""
+    arms = [arm for arm in report["arms"] if heads_of(report, [arm])]
+    heads = heads_of(report, arms)
+    names = [head if head == TEACHER else f"layer {head}" for head in heads]
+    lines = []
+    for title, value in questions(report).items():
+        rows = []
+        for arm in arms:
+            found = [list(values_of(report, arm, head, value).values()) for head in heads]
+            if any(found):
+                row = [arm, str(max(map(len, found))), *map(_mean, found)]
+                rows.append(row + (_cost(report, arm) if value is validation else []))
+        if not rows:  # points have no WQL
+            continue
+        costs = ["minutes", "peak MiB"] if value is validation else []
+        lines += [f"### {title}", "", "Mean ± standard deviation over seeds.", ""]
+        lines += [*_table(["arm", "seeds", *names, *costs], rows), ""]
+        for against in report["against"]:
+            rows = []
+            for arm in arms:
+                found = [
+                    [] if (arm, head) == (against, TEACHER)
+                    else paired(report, arm, head, value, against)
+                    for head in heads
+                ]  # fmt: skip
+                if any(found):
+                    rows.append([arm, str(max(map(len, found))), *map(_difference, found)])
+            if rows:
+                lines += [
+                    f"Less `{against}`'s teacher of the same seed, with the 95 % interval of the "
+                    "mean; below 0 is better.", "",
+                    *_table(["arm", "seeds", *names], rows), "",
+                ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def draw(report: dict, file: BinaryIO) -> None:
+    """Writes as PNG: the teachers' paired differences, and every head's loss over its depth."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    against = report["against"][0]
+    arms = [arm for arm in report["arms"] if heads_of(report, [arm])]
+    others = [arm for arm in arms if arm != against]
+    for i, arm in enumerate(arms):
+        colour = COLOURS[i % len(COLOURS)]
+        heads = heads_of(report, [arm])
+        found = [interval(list(values_of(report, arm, h, validation).values())) for h in heads]
+        layers = next(run["layers"] for run in report["runs"] if run["arm"] == arm)
+        depths = [layers if head == TEACHER else int(head) + 1 for head in heads]
+        right.errorbar(
+            depths, [f.mean for f in found], [f.spread or 0.0 for f in found], color=colour,
+            marker="o", markersize=4, linewidth=1, capsize=3, label=arm,
+        )  # fmt: skip
+        differences = paired(report, arm, TEACHER, validation, against)
+        if arm in others and differences:
+            x = others.index(arm)
+            left.scatter([x] * len(differences), differences, color=colour, alpha=0.5, s=16)
+            own = interval(differences)
+            left.errorbar([x + 0.2], [own.mean], [own.half or 0.0], color=colour, marker="s",
+                          capsize=4)  # fmt: skip
+    left.axhline(0.0, color=BLACK, linewidth=0.8)
+    left.set_xticks(range(len(others)), others, rotation=30 if len(others) > 4 else 0)
+    left.set(xlim=(-0.5, max(len(others), 1) - 0.3), ylabel="loss_gt",
+             title=f"teacher less {against}'s, by seed; mean, 95 % interval")  # fmt: skip
+    right.set(xlabel="layers that the head needs", ylabel="validation loss_gt",
+              title="each head; mean, standard deviation")  # fmt: skip
+    right.xaxis.get_major_locator().set_params(integer=True)
+    right.legend(frameon=False)
+    for axes in (left, right):
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.title.set_fontsize("medium")
+    figure.savefig(file, format="png", dpi=150)
+
+
+def _cost(report: dict, arm: str) -> list[str]:
+    runs = [run for run in report["runs"] if run["arm"] == arm]
+    memory = max(run["peak_memory"] for run in runs) / 2**20
+    return [f"{mean(run['seconds'] for run in runs) / 60:.1f}", f"{memory:,.0f}"]
+
+
+def _mean(values: list[float]) -> str:
+    if not values:
+        return ""
+    found = interval(values)
+    return f"{found.mean:.4f}" + ("" if found.spread is None else f" ± {found.spread:.4f}")
+
+
+def _difference(values: list[float]) -> str:
+    if not values:
+        return ""
+    found = interval(values)
+    if found.half is None:
+        return f"{found.mean:+.4f}"
+    low, high = found.mean - found.half, found.mean + found.half
+    return f"{found.mean:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]

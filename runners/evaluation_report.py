@@ -1,0 +1,79 @@
+"""The report of an evaluation: its tables, and the picture of error over depth."""
+
+from pathlib import Path
+
+from models.utp import UTP
+from runners.checkpoint import write_aside
+from runners.figures import draw_depth
+from runners.metrics import NAMES
+
+TEACHER = "teacher"
+
+
+def mean_rows(rows: list[dict]) -> list[dict]:
+    """The mean over files and horizons of each forecaster; None where one of them is None."""
+    means = []
+    for name in dict.fromkeys(row["forecaster"] for row in rows):
+        own = [row for row in rows if row["forecaster"] == name]
+        mean = {"file": "mean", "horizon": None, "forecaster": name, "windows": None}
+        for key in (*NAMES, "relative_latency"):
+            values = [row[key] for row in own]
+            mean[key] = None if None in values else sum(values) / len(values)
+        means.append(mean)
+    return means
+
+
+def depth_report(heads: dict[str, UTP], means: list[dict]) -> list[dict]:
+    """What each head needs, and what it costs in accuracy against the teacher."""
+    by_name = {mean["forecaster"]: mean for mean in means}
+    full = by_name[TEACHER]["mae"]
+    return [
+        {
+            "head": name,
+            "depth": len(model.encoder_layers),
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "relative_latency": by_name[name]["relative_latency"],
+            "mse": by_name[name]["mse"],
+            "mae": by_name[name]["mae"],
+            "mae_against_teacher": by_name[name]["mae"] / full - 1 if full else 0.0,
+        }
+        for name, model in heads.items()
+    ]
+
+
+def table(rows: list[dict], quantiles: tuple[float, ...] | None) -> str:
+    """The results as text, a line each."""
+    names = NAMES if quantiles is not None else ("mse", "mae", "mase")
+    width = max(4, *(len(row["file"]) for row in rows))
+    lines = [
+        f"{'file':{width}} {'horizon':>7}  {'forecaster':14} {'windows':>8}"
+        + "".join(f"{name.replace('coverage_error', 'cov.error'):>10}" for name in names)
+    ]
+    for row in rows:
+        horizon, count = row["horizon"] or "", row["windows"] or ""
+        lines.append(
+            f"{row['file']:{width}} {horizon:>7}  {row['forecaster']:14} {count:>8}"
+            + "".join(f"{_number(row[name]):>10}" for name in names)
+        )
+    return "\n".join(lines)
+
+
+def depth_table(report: list[dict]) -> str:
+    """The depth report as text."""
+    lines = [f"{'head':10} {'layers':>6} {'parameters':>12} {'latency':>8} {'mae':>8} {'loss':>8}"]
+    for row in report:
+        cost = f"{row['depth']:>6} {row['parameters']:>12,} {row['relative_latency']:>8.2f}"
+        loss = f"{row['mae']:>8.4f} {row['mae_against_teacher']:>+8.1%}"
+        lines.append(f"{row['head']:10} {cost} {loss}")
+    return "\n".join(lines)
+
+
+def plot_depth(path: Path, report: list[dict]) -> None:
+    """Writes the picture of error over depth."""
+    depths, errors, names = zip(*((r["depth"], r["mae"], r["head"]) for r in report), strict=True)
+    figure = draw_depth(depths, errors, names, "MAE, mean over files and horizons")
+    write_aside(path, lambda file: figure.savefig(file, format="png", dpi=150)).replace(path)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,240 @@
+"""The ablation command: paired runs, a folder that never mixes two ablations, and nothing lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runners import ablate
+from runners.checkpoint import load_checkpoint
+from runners.command import run as run_command
+from tests.small import (
+    BYOT_OFF,
+    OVERRIDES,
+    ROOT,
+    TINY,
+    assert_same,
+    make_corpus,
+    run,
+    scalars,
+    weights_of,
+)
+
+SMALL = [*OVERRIDES, "DATASET.PARAM.num_valid_samples=16"]
+BYOT = "MODEL.PARAM.BYOT"
+ARMS = ["--arms", "none", "hard", "--arm", "late", f"{BYOT}.AUX_HEAD_LAYERS=[1]"]
+EVALUATION = ["--data", "walk.csv", "--context", "64", "--horizon", "16", "--stride", "8"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where an ablation of three arms and two seeds was run, with a corpus and a file."""
+    folder = tmp_path_factory.mktemp("ablation")
+    make_corpus(folder)
+    rows = np.random.default_rng(0).standard_normal((400, 2)).cumsum(axis=0)
+    np.savetxt(folder / "walk.csv", rows, delimiter=",", header="a,b", comments="")
+    result = call(folder, *ARMS, "--seeds", "0", "1")
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def start(folder, *options, out="out", overrides=()):
+    """Starts the small ablation."""
+    command = [sys.executable, "-m", "runners.ablate", "-c", str(TINY), *EVALUATION, *options]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(
+        [*command, "--out", out, *SMALL, *overrides], cwd=folder, env=environment, **pipes
+    )
+
+
+def call(folder, *options, **settings):
+    """Runs it to the end."""
+    process = start(folder, *options, **settings)
+    stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def report_of(folder):
+    """What the ablation wrote."""
+    return json.loads((folder / "out" / "ablation.json").read_text())
+
+
+def test_each_run_is_what_train_would_have_made(folder, monkeypatch):
+    """Arms, seeds or overrides do not reach the runs, or the report mixes heads up."""
+    monkeypatch.chdir(folder)
+    runs = {(one["arm"], one["seed"]): one for one in report_of(folder)["runs"]}
+    assert len(runs) == 6
+    arms = {
+        "none": [f"{BYOT}.ENABLED=False"],
+        "hard": [f"{BYOT}.LOSS_WEIGHTS.loss_soft=0.0"],
+        "late": [f"{BYOT}.AUX_HEAD_LAYERS=[1]"],
+    }
+    heads = {"none": [], "hard": ["0", "1"], "late": ["1"]}
+    for arm, overrides in arms.items():
+        run(f"by_hand/{arm}", *SMALL, "ENV.SEED=1", *overrides)
+        curves = scalars(f"by_hand/{arm}")
+        one = runs[arm, 1]
+        assert list(one["val"]) == [*heads[arm], "teacher"]
+        assert list(one["val_soft"]) == heads[arm]
+        for head, value in one["val"].items():
+            name = "teacher" if head == "teacher" else f"head_{head}"
+            assert value == pytest.approx(curves[f"val/loss_gt_{name}"][6], rel=1e-6)
+        for head, value in one["val_soft"].items():
+            assert value == pytest.approx(curves[f"val/loss_soft_student_{head}"][6], rel=1e-6)
+    assert runs["none", 0]["val"] != runs["none", 1]["val"]
+
+
+def test_runs_of_a_seed_start_alike(folder):
+    """The arms' backbones or batches differ, and a paired difference says nothing."""
+    curves = {arm: scalars(folder / "out" / arm / "seed_1") for arm in ("none", "hard", "late")}
+    first = {arm: curve["train/loss_gt_teacher"][1] for arm, curve in curves.items()}
+    assert first["hard"] == pytest.approx(first["none"], rel=1e-6)
+    assert first["late"] == pytest.approx(first["none"], rel=1e-6)
+
+
+def test_files_are_scored_for_every_head(folder):
+    """Zero-shot errors are missing, or are of another head or of other weights."""
+    for one in report_of(folder)["runs"]:
+        run_dir = folder / "out" / one["arm"] / f"seed_{one['seed']}"
+        students = [head for head in one["val"] if head != "teacher"]
+        by_hand = [
+            sys.executable, "-m", "runners.evaluate", run_dir / "latest.pt", *EVALUATION,
+            "--out", "by_hand.json", *(["--heads", "all"] if students else []),
+        ]  # fmt: skip
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        subprocess.run(by_hand, cwd=folder, env=environment, check=True, capture_output=True)
+        results = json.loads((folder / "by_hand.json").read_text())["results"]
+        rows = {row["forecaster"]: row for row in results}
+        assert list(one["test_students"]) == students
+        heads = {f"layer {head}": one["test_students"][head] for head in students}
+        for name, files in (heads | {"teacher": one["test"]}).items():
+            assert files["walk.csv"]["mae"] == pytest.approx(rows[name]["mae"], rel=1e-6)
+            assert files["walk.csv"]["wql"] == pytest.approx(rows[name]["wql"], rel=1e-6)
+        if one["seed"] == 1 and one["arm"] == "hard":
+            break  # one run with students and one without tell
+
+
+def test_the_same_command_again_does_nothing_again(folder):
+    """Finished runs are trained or scored anew."""
+    files = [*(folder / "out").rglob("latest.pt"), *(folder / "out").rglob("evaluation.json")]
+    before, report = {file: file.stat().st_mtime_ns for file in files}, report_of(folder)
+    assert len(before) == 12
+    result = call(folder, *ARMS, "--seeds", "0", "1")
+    assert result.returncode == 0
+    assert {file: file.stat().st_mtime_ns for file in files} == before
+    assert report_of(folder) == report
+    assert (folder / "out" / "ablation.md").read_text() in result.stdout
+    assert (folder / "out" / "ablation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_report_holds_the_runs_of_other_commands(folder):
+    """Seeds that were spread over several machines never come into one table."""
+    assert call(folder, *ARMS, "--seeds", "1").returncode == 0
+    assert [(one["arm"], one["seed"]) for one in report_of(folder)["runs"]] == [
+        (arm, seed) for arm in ("none", "hard", "late") for seed in (0, 1)
+    ]
+
+
+def test_other_settings_in_the_same_folder_are_refused(folder):
+    """Runs of two configurations end up in one table; or where it lies counts as a setting."""
+    result = call(folder, *ARMS, "--seeds", "2", overrides=["TRAIN.OPTIM.PARAM.lr=0.01"])
+    assert result.returncode == 2
+    assert "TRAIN.OPTIM.PARAM.lr was 0.001, is 0.01" in result.stderr
+    assert not (folder / "out" / "none" / "seed_2").exists()
+    (folder / "out").rename(folder / "moved")
+    (folder / "out").symlink_to("moved")
+    free = {"out": str(folder / "out"), "overrides": ["TRAIN.LOG_INTERVAL=2"]}
+    assert call(folder, *ARMS, "--seeds", "0", "1", **free).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--arms", "nnoe"], "nnoe"),
+        (["--arms", "none", "none"], "each once"),
+        (["--seeds", "1", "1"], "each once"),
+        (["--arm", "hard", "TRAIN.NUM_ITERATIONS=1"], "hard"),
+        (["--arm", "a/b", "TRAIN.NUM_ITERATIONS=1"], "a/b"),
+        (["--arm", "..", "TRAIN.NUM_ITERATIONS=1"], ".."),
+        (["--arm", "odd", "MODEL.PARAM.num_heads=7"], "arm odd"),
+        (["--against", "hrad"], "hrad"),
+        (["--seeds", "0", "--out", "out", "ENV.SEED=1"], "--seeds"),
+        (["--arm", "odd", "TRAIN.CKPT_SAVE_DIR='x'"], "--out"),
+        (["--data", "none.csv"], "none.csv"),
+        (["--data", "short.csv"], "short.csv"),
+        (["--data", "a/short.csv", "short.csv"], "short.csv is given twice"),
+        (["--data", "short.csv", "--context", "999"], "--context 999"),
+        (["--data", "short.csv", "--horizon", "0"], "--horizon 0"),
+        (["-c", "missing.py"], "missing.py"),
+    ],
+)
+def test_wrong_input_is_one_line(tmp_path, monkeypatch, capsys, arguments, word):
+    """A traceback, or runs that are started before a later arm turns out wrong."""
+    monkeypatch.chdir(tmp_path)
+    Path("short.csv").write_text("date,x\n" + "".join(f"{i},{i}\n" for i in range(50)))
+    assert run_command(ablate.main, ["-c", str(TINY), "--out", "out", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert word in error
+    assert error.count("\n") == 1
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_and_the_same_command_again_lose_nothing(folder, monkeypatch, number):
+    """A stopped run starts anew, ends with other weights, or trains on behind the prompt."""
+    monkeypatch.chdir(folder)
+    out = f"stopped_{number}"
+    longer = ["TRAIN.NUM_ITERATIONS=100", "TRAIN.LR_SCHEDULER.PARAM.num_training_steps=100"]
+    longer += ["VAL.INTERVAL=50"]
+    settings = {"out": out, "overrides": longer}
+    own = folder / out / "none" / "seed_5"
+    process = start(folder, "--arms", "none", "--seeds", "5", **settings)
+    while not ((own / "training.log").exists()
+               and "iteration 3:" in (own / "training.log").read_text()):  # fmt: skip
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, stderr
+    assert "the same command goes on" in stderr
+    assert "Traceback" not in stderr
+    stopped_at = load_checkpoint(own / "latest.pt")["iteration"]
+    assert 3 <= stopped_at < 100
+    assert not (own / "summary.json").exists()
+    assert call(folder, "--arms", "none", "--seeds", "5", **settings).returncode == 0
+    steps = scalars(own)["train/loss"]
+    assert list(steps) == [*range(1, 101)]
+    straight = run(f"straight_{number}", *SMALL, *longer, "ENV.SEED=5", BYOT_OFF)
+    assert_same(weights_of(own / "latest.pt"), dict(straight.wrapper.state_dict()))
+    summary = json.loads((own / "summary.json").read_text())
+    assert summary["iteration"] == 100
+    stopped = load_checkpoint(own / "previous.pt")
+    assert 0 < stopped["seconds"] < summary["seconds"]
+
+
+def test_a_failed_run_ends_the_command_with_its_status(folder):
+    """An ablation goes on over a run that was not trained, or hides why it stopped."""
+    result = call(folder, "--seeds", "0", out="failed", overrides=["DATASET.NAME='absent'"])
+    assert result.returncode == 1
+    assert "datasets/absent" in result.stderr
+    assert "arm none, seed 0: training ended with status 1" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (folder / "failed" / "hard").exists()
+
+
+def test_a_file_that_was_scored_by_another_protocol_is_scored_again(folder):
+    """Errors of two protocols end up in one table."""
+    before = report_of(folder)
+    assert call(folder, *ARMS, "--seeds", "0", "--stride", "16").returncode == 0
+    runs = {(one["arm"], one["seed"]): one for one in report_of(folder)["runs"]}
+    assert "test" not in runs["none", 1]  # scored with a stride of 8, and not asked for
+    assert runs["none", 0]["test"] != before["runs"][0]["test"]
+    assert call(folder, *ARMS, "--seeds", "0", "1").returncode == 0
+    assert report_of(folder)["runs"] == before["runs"]

@@ -1,0 +1,104 @@
+"""Means, intervals and pairs of an ablation's report, against numbers worked out by hand."""
+
+import io
+import math
+
+import numpy as np
+import pytest
+
+from runners.ablation_report import T_95, draw, interval, markdown, paired, questions, validation
+
+
+def make_report(runs, **others):
+    """A report of runs `(arm, seed, loss of layer 1 or None, loss of the teacher)`."""
+    arms = {arm: [] for arm, *_ in runs}
+    rows = []
+    for arm, seed, student, teacher in runs:
+        val = ({} if student is None else {"1": student}) | {"teacher": teacher}
+        cost = {"seconds": 60.0 * (seed + 1), "peak_memory": 2**20 * (seed + 1)}
+        rows.append({"arm": arm, "seed": seed, "layers": 3, "val": val} | cost)
+    return {"arms": arms, "against": ["none"], "runs": rows} | others
+
+
+RUNS = [
+    ("none", 0, None, 1.0),
+    ("none", 1, None, 2.0),
+    ("hard", 1, 2.5, 2.3),  # not in the order of none's seeds
+    ("hard", 0, 1.5, 0.5),
+    ("hard", 2, 9.0, 9.0),  # without a partner
+]
+
+
+def test_intervals_are_students():
+    """Another divisor, or the quantiles of another distribution."""
+    found = interval([1.0, 2.0, 3.0])
+    assert found.mean == 2.0
+    assert found.spread == 1.0
+    assert found.half == pytest.approx(4.302653 / math.sqrt(3), rel=1e-3)
+    assert interval([5.0]) == (5.0, None, None)
+    for freedom, t in enumerate(T_95, start=1):
+        x = np.linspace(0.0, t, 200_001)
+        log_scale = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)
+        density = math.exp(log_scale) / math.sqrt(freedom * math.pi)
+        density = density * (1 + x**2 / freedom) ** (-(freedom + 1) / 2)
+        assert np.trapezoid(density, x) == pytest.approx(0.475, abs=3e-5)
+    many = interval([0.0, 1.0] * 50)  # more seeds than the table has
+    assert many.half == pytest.approx(2.042 * math.sqrt(100 / 99) * 0.5 / 10, rel=1e-6)
+
+
+def test_differences_are_paired_by_seed():
+    """Seeds are mixed up, or runs without a partner are counted."""
+    report = make_report(RUNS)
+    differences = sorted(paired(report, "hard", "teacher", validation, "none"))
+    assert differences == pytest.approx([-0.5, 0.3])
+    assert sorted(paired(report, "hard", "1", validation, "none")) == [0.5, 0.5]
+    assert paired(report, "hard", "teacher", validation, "hard") == [0.0, 0.0, 0.0]
+
+
+def test_tables_by_hand():
+    """A column or a row is another's; a table promises more seeds than it has."""
+    lines = markdown(make_report(RUNS)).splitlines()
+    start = lines.index("### Validation, loss_gt")
+    assert lines[start + 4 : start + 8] == [
+        "| arm | seeds | layer 1 | teacher | minutes | peak MiB |",
+        "| --- | --- | --- | --- | --- | --- |",
+        # Standard deviation of 1 and 2: sqrt(0.5).
+        "| none | 2 |  | 1.5000 ± 0.7071 | 1.5 | 2 |",
+        # Of 1.5, 2.5, 9: mean 13/3; squares 8.0278 + 3.3611 + 21.7778, halved 16.5833.
+        # Of 0.5, 2.3, 9: mean 11.8/3; squares 11.7878 + 2.6678 + 25.6711, halved 20.0633.
+        "| hard | 3 | 4.3333 ± 4.0723 | 3.9333 ± 4.4792 | 2.0 | 3 |",
+    ]
+    # Of -0.5 and 0.3: mean -0.1, standard deviation 0.8 / sqrt(2), half the interval
+    # 12.706 x 0.8 / 2 = 5.0824.
+    assert lines[-1] == "| hard | 2 | +0.5000 (+0.5000 to +0.5000) | -0.1000 (-5.1824 to +4.9824) |"
+
+
+def test_files_have_tables_of_their_own_and_a_mean():
+    """A file is missing, or a mean is taken over the files that a run happens to have."""
+    report = make_report([("none", 0, None, 1.0), ("none", 1, None, 1.0)])
+    scores = {"a.csv": {"mae": 1.0, "wql": 2.0}, "b.csv": {"mae": 4.0, "wql": 5.0}}
+    report["runs"][0]["test"] = scores
+    found = questions(report)
+    assert list(found)[1:] == [
+        f"{metric}, {of}" for metric in ("MAE", "WQL") for of in ("mean of 2 files", *scores)
+    ]
+    assert found["MAE, mean of 2 files"](report["runs"][0], "teacher") == 2.5
+    assert found["WQL, b.csv"](report["runs"][0], "teacher") == 5.0
+    assert found["MAE, mean of 2 files"](report["runs"][1], "teacher") is None
+    assert "| none | 1 | 2.5000 |" in markdown(report)
+
+
+def test_point_models_have_no_wql():
+    """A metric that points do not have breaks the tables, or is shown as a number."""
+    report = make_report([("none", 0, None, 1.0)])
+    report["runs"][0]["test"] = {"a.csv": {"mae": 1.0, "wql": None}}
+    assert "WQL" not in markdown(report)
+    assert "| none | 1 | 1.0000 |" in markdown(report)
+
+
+@pytest.mark.parametrize("runs", [RUNS, RUNS[:1], RUNS[2:], RUNS[:3]])
+def test_pictures_of_unfinished_ablations(runs):
+    """A picture fails while runs, seeds or whole arms are missing, and hours of runs stop."""
+    file = io.BytesIO()
+    draw(make_report(runs, arms={"none": [], "hard": []}), file)
+    assert file.getvalue().startswith(b"\x89PNG")
