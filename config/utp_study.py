@@ -1,4 +1,4 @@
-"""The model and training of docs/study.md: utp_tiny for longer, on its corpus of real series."""
+"""The model of docs/study.md: utp_tiny, trained for longer, on a corpus of real series."""
 
 from copy import deepcopy
 
@@ -9,6 +9,6 @@ CFG.DESCRIPTION = "UTP of the self-distillation study"
 CFG.MODEL.NAME = "UTP_study"
 CFG.DATASET.NAME = "study"
 CFG.DATASET.PARAM.num_valid_samples = 4096
-CFG.TRAIN.update(NUM_ITERATIONS=4000, CKPT_SAVE_STRATEGY=500, LOG_INTERVAL=50)
+CFG.TRAIN.update(NUM_ITERATIONS=6000, CKPT_SAVE_STRATEGY=500, LOG_INTERVAL=50)
 CFG.TRAIN.OPTIM.PARAM.lr = 1e-3
-CFG.VAL.INTERVAL = 500
+CFG.VAL.INTERVAL = 1000
