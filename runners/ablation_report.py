@@ -19,6 +19,7 @@ T_95 = (
     2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
     2.052, 2.048, 2.045, 2.042,
 )  # fmt: skip
+MARKERS = "oD^v"  # once round for every time that the colours have been used
 Value = Callable[[dict, str], float | None]  # of a run and a head; None where it has none
 
 
@@ -106,7 +107,7 @@ def markdown(report: dict) -> str:
     """The tables: arms in rows and heads in columns, question by question."""
     arms = [arm for arm in report["arms"] if heads_of(report, [arm])]
     heads = heads_of(report, arms)
-    names = [head if head == TEACHER else f"layer {head}" for head in heads]
+    names = _names(heads)
     lines = []
     for title, value in questions(report).items():
         rows = []
@@ -136,7 +137,7 @@ def markdown(report: dict) -> str:
                     "mean; below 0 is better.", "",
                     *_table(["arm", "seeds", *names], rows), "",
                 ]  # fmt: skip
-    return "\n".join(lines)
+    return "\n".join(lines + _each_run(report, heads))
 
 
 def draw(report: dict, file: BinaryIO) -> None:
@@ -153,10 +154,12 @@ def draw(report: dict, file: BinaryIO) -> None:
         heads = heads_of(report, [arm])
         found = [interval(list(values_of(report, arm, h, validation).values())) for h in heads]
         layers = next(run["layers"] for run in report["runs"] if run["arm"] == arm)
-        depths = [layers if head == TEACHER else int(head) + 1 for head in heads]
+        beside = 0.3 * ((i + 0.5) / len(arms) - 0.5)  # so that arms of a depth can be told apart
+        depths = [beside + (layers if head == TEACHER else int(head) + 1) for head in heads]
         right.errorbar(
             depths, [f.mean for f in found], [f.spread or 0.0 for f in found], color=colour,
-            marker="o", markersize=4, linewidth=1, capsize=3, label=arm,
+            marker=MARKERS[i // len(COLOURS) % len(MARKERS)], markersize=4, linewidth=1, capsize=3,
+            label=arm,
         )  # fmt: skip
         differences = paired(report, arm, TEACHER, validation, against)
         if arm in others and differences:
@@ -178,6 +181,30 @@ def draw(report: dict, file: BinaryIO) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.title.set_fontsize("medium")
     figure.savefig(file, format="png", dpi=150)
+
+
+def _each_run(report: dict, heads: list[str]) -> list[str]:
+    """The table that has a row for every run: heads on validation, teacher on files."""
+    scored = [
+        (title, value) for title, value in questions(report).items()
+        if value is not validation and any(value(run, TEACHER) is not None for run in report["runs"])
+    ]  # fmt: skip
+    rows = [
+        [run["arm"], str(run["seed"]), *(_number(validation(run, head)) for head in heads),
+         *(_number(value(run, TEACHER)) for _, value in scored), f"{run['seconds'] / 60:.1f}"]
+        for run in report["runs"]
+    ]  # fmt: skip
+    head = ["arm", "seed", *_names(heads), *(title for title, _ in scored), "minutes"]
+    title = "### Each run: validation loss_gt of each head, and the teacher's errors"
+    return [title, "", *_table(head, rows), ""]
+
+
+def _names(heads: list[str]) -> list[str]:
+    return [head if head == TEACHER else f"layer {head}" for head in heads]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _cost(report: dict, arm: str) -> list[str]:

@@ -70,7 +70,23 @@ def test_tables_by_hand():
     ]
     # Of -0.5 and 0.3: mean -0.1, standard deviation 0.8 / sqrt(2), half the interval
     # 12.706 x 0.8 / 2 = 5.0824.
-    assert lines[-1] == "| hard | 2 | +0.5000 (+0.5000 to +0.5000) | -0.1000 (-5.1824 to +4.9824) |"
+    end = next(i for i, line in enumerate(lines) if line.startswith("### Each run"))
+    assert (
+        lines[end - 2]
+        == "| hard | 2 | +0.5000 (+0.5000 to +0.5000) | -0.1000 (-5.1824 to +4.9824) |"
+    )
+
+
+def test_every_run_has_a_row():
+    """A run's numbers stand in another's row or under another's heading."""
+    report = make_report(RUNS[1:3])
+    report["runs"][1]["test"] = {"a.csv": {"mae": 0.25, "wql": 0.5}}
+    assert markdown(report).splitlines()[-4:] == [
+        "| arm | seed | layer 1 | teacher | MAE, a.csv | WQL, a.csv | minutes |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| none | 1 |  | 2.0000 |  |  | 2.0 |",
+        "| hard | 1 | 2.5000 | 2.3000 | 0.2500 | 0.5000 | 2.0 |",
+    ]
 
 
 def test_files_have_tables_of_their_own_and_a_mean():

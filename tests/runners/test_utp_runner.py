@@ -1,6 +1,8 @@
 """The training loop: the invariants of DESIGN 5, seen from outside."""
 
+import json
 import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from losses.byot import byot_losses, huber_loss, pinball_loss
 from models.utp import UTP
 from runners.batches import StepBatches
 from runners.checkpoint import load_model
+from runners.stopping import TrainingError
 from runners.utp_runner import UTPRunner
 from tests.small import (
     BYOT_OFF,
@@ -234,6 +237,46 @@ class _Reads(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         self.count += function is torch.ops.aten._local_scalar_dense.default
         return function(*args, **(kwargs or {}))
+
+
+def test_summary_says_what_the_training_cost(monkeypatch):
+    """Costs count validations, forget what came before a resumption, or end with no validation."""
+    passed = [0.0]
+    clock = time.perf_counter
+    monkeypatch.setattr(time, "perf_counter", lambda: clock() + passed[0])
+    validate = UTPRunner.validate
+
+    def validate_for_an_hour(runner):
+        passed[0] += 3600
+        return validate(runner)
+
+    monkeypatch.setattr(UTPRunner, "validate", validate_for_an_hour)
+    run("r")
+    summary = json.loads(Path("r/summary.json").read_text())
+    assert summary["iteration"] == 6
+    assert summary["validation"]["loss_gt_teacher"] == pytest.approx(
+        scalars("r")["val/loss_gt_teacher"][6], rel=1e-6
+    )
+    assert 0 < summary["seconds"] < 3600
+    assert summary["peak_memory"] > 50 * 2**20  # torch alone takes more
+
+    state = torch.load("r/latest.pt")
+    torch.save(state | {"seconds": 86400.0}, "r/latest.pt")
+    UTPRunner(small_config("r", "TRAIN.NUM_ITERATIONS=12"), resume=True).train()
+    assert 86400 < json.loads(Path("r/summary.json").read_text())["seconds"] < 90000
+
+
+def test_a_run_that_goes_on_is_not_finished(monkeypatch):
+    """The summary of a shorter run stands for one that was extended and then stopped."""
+    run("r")
+
+    def fail(runner, *_):
+        raise TrainingError("no")
+
+    monkeypatch.setattr(UTPRunner, "_loop", fail)
+    with pytest.raises(TrainingError):
+        UTPRunner(small_config("r", "TRAIN.NUM_ITERATIONS=12"), resume=True).train()
+    assert not Path("r/summary.json").exists()
 
 
 def test_nothing_is_read_between_log_intervals(monkeypatch):
