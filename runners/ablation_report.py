@@ -185,14 +185,16 @@ def draw(report: dict, file: BinaryIO) -> None:
 
 def _each_run(report: dict, heads: list[str]) -> list[str]:
     """The table that has a row for every run: heads on validation, teacher on files."""
+    runs = report["runs"]
     scored = [
-        (title, value) for title, value in questions(report).items()
-        if value is not validation and any(value(run, TEACHER) is not None for run in report["runs"])
-    ]  # fmt: skip
+        (title, value)
+        for title, value in questions(report).items()
+        if value is not validation and any(value(run, TEACHER) is not None for run in runs)
+    ]
     rows = [
         [run["arm"], str(run["seed"]), *(_number(validation(run, head)) for head in heads),
          *(_number(value(run, TEACHER)) for _, value in scored), f"{run['seconds'] / 60:.1f}"]
-        for run in report["runs"]
+        for run in runs
     ]  # fmt: skip
     head = ["arm", "seed", *_names(heads), *(title for title, _ in scored), "minutes"]
     title = "### Each run: validation loss_gt of each head, and the teacher's errors"
