@@ -85,7 +85,8 @@ class UTPRunner:
         names = loss_names(self.wrapper.aux_head_layers)
         self.meters = Meters([*names, "grad_norm"], self.device)
         self.iteration = 0
-        self.seconds = 0.0  # of training, without validating and saving
+        # Seconds of training, without validating and saving; bytes.
+        self.cost = {"seconds": 0.0, "peak_memory": 0}
         self.keeper = Keeper(self.run_dir, checkpoint.to_plain(config), self.process)
         if resume:
             self._resume()
@@ -146,7 +147,7 @@ class UTPRunner:
         validation = {}
         self.model.train()
         started = logged = time.perf_counter()
-        began = started - self.seconds
+        began = started - self.cost["seconds"]
         first, last_logged = self.iteration, self.iteration
 
         while self.iteration < num_iterations:
@@ -156,7 +157,7 @@ class UTPRunner:
             told = distributed.exchange(own_valid, stop.signum, not micro_batches)
             all_valid, signals, failures = zip(*told, strict=True)
             if any(signals) or any(failures):
-                self.seconds = time.perf_counter() - began
+                self.cost["seconds"] = time.perf_counter() - began
                 self._stop(max(signals), failures)
             num_valid = torch.full((), float(sum(all_valid)), device=self.device)
 
@@ -214,7 +215,7 @@ class UTPRunner:
 
             # Validate and save; the time it takes is not the training's.
             paused = time.perf_counter()
-            self.seconds = paused - began
+            self.cost["seconds"] = paused - began
             if self._is_due(self.config.VAL.INTERVAL):
                 validation = self.validate()
                 is_best = self.keeper.is_best(validation)
@@ -294,13 +295,14 @@ class UTPRunner:
         if self.process.is_main:
             self.meters.load_state(state["meters"])
         self.iteration = state["iteration"]
-        self.seconds = state.get("seconds", 0.0)  # older checkpoints have none
+        self.cost = state.get("cost", self.cost)  # older checkpoints have none
 
     def _state(self) -> dict:
         """All that an exact resumption needs; every process must call this."""
+        self.cost["peak_memory"] = max(self.cost["peak_memory"], peak_memory(self.device))
         return {
             "iteration": self.iteration,
-            "seconds": self.seconds,
+            "cost": dict(self.cost),
             "model_state_dict": self.wrapper.state_dict(),
             "optim_state_dict": self.optimizer.state_dict(),
             "guard": self.guard.state_dict(),
@@ -310,7 +312,7 @@ class UTPRunner:
     def _begin(self) -> None:
         """Writes the configuration beside the results, and says what is trained."""
         if self.process.is_main:
-            (self.run_dir / "summary.json").unlink(missing_ok=True)  # of a shorter run
+            (self.run_dir / "summary.json").unlink(missing_ok=True)  # of its last end
             checkpoint.write_json(self.run_dir / "config.json", self.keeper.config)
         parameters = sum(p.numel() for p in self.wrapper.parameters())
         self.log.say(
@@ -325,8 +327,7 @@ class UTPRunner:
     def _write_summary(self, validation: dict[str, float]) -> None:
         """The end of a run, for programs: summary.json."""
         if self.process.is_main:
-            summary = {"iteration": self.iteration, "validation": validation}
-            summary |= {"seconds": self.seconds, "peak_memory": peak_memory(self.device)}
+            summary = {"iteration": self.iteration, "validation": validation} | self.cost
             checkpoint.write_json(self.run_dir / "summary.json", summary)
 
     def _stop_if_skipping(self) -> None:

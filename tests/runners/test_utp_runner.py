@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from runners.utp_runner import UTPRunner
 from tests.small import (
     BYOT_OFF,
     POINT,
+    ROOT,
     assert_same,
     run,
     scalars,
@@ -261,9 +265,22 @@ def test_summary_says_what_the_training_cost(monkeypatch):
     assert summary["peak_memory"] > 50 * 2**20  # torch alone takes more
 
     state = torch.load("r/latest.pt")
-    torch.save(state | {"seconds": 86400.0}, "r/latest.pt")
+    torch.save(state | {"cost": {"seconds": 86400.0, "peak_memory": 2**50}}, "r/latest.pt")
     UTPRunner(small_config("r", "TRAIN.NUM_ITERATIONS=12"), resume=True).train()
-    assert 86400 < json.loads(Path("r/summary.json").read_text())["seconds"] < 90000
+    summary = json.loads(Path("r/summary.json").read_text())
+    assert 86400 < summary["seconds"] < 90000
+    assert summary["peak_memory"] == 2**50
+
+
+def test_peak_memory_is_the_process_own():
+    """A run that was started by a large process is said to need what that one has."""
+    ballast = np.ones(2**29, np.uint8)  # 512 MiB
+    code = "import torch; from runners.distributed import peak_memory; "
+    code += "print(peak_memory(torch.device('cpu')))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, check=True,
+                            capture_output=True, text=True)  # fmt: skip
+    assert 50 * 2**20 < int(result.stdout) < ballast.nbytes
 
 
 def test_a_run_that_goes_on_is_not_finished(monkeypatch):
