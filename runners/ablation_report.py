@@ -40,6 +40,8 @@ class Interval(NamedTuple):
 def interval(values: list[float]) -> Interval:
     """Mean, standard deviation, and the interval of Student's t, which takes values as normal."""
     count = len(values)
+    if not all(map(math.isfinite, values)):  # a run diverged
+        return Interval(math.nan, math.nan, math.nan)
     if count < 2:
         return Interval(values[0], None, None)
     spread = stdev(values)
@@ -92,7 +94,7 @@ def questions(report: dict) -> dict[str, Value]:
     for metric in METRICS:
         name = metric.upper()
         if len(files) > 1:
-            found[f"{name}, mean of {len(files)} files"] = zero_shot_mean(files, metric)
+            found[f"{name}, mean of {len(files)}"] = zero_shot_mean(files, metric)
         found |= {f"{name}, {file}": zero_shot(file, metric) for file in files}
     return found
 
@@ -108,7 +110,7 @@ def markdown(report: dict) -> str:
     arms = [arm for arm in report["arms"] if heads_of(report, [arm])]
     heads = heads_of(report, arms)
     names = _names(heads)
-    lines = []
+    lines = _settings(report)
     for title, value in questions(report).items():
         rows = []
         for arm in arms:
@@ -181,6 +183,22 @@ def draw(report: dict, file: BinaryIO) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.title.set_fontsize("medium")
     figure.savefig(file, format="png", dpi=150)
+
+
+def _settings(report: dict) -> list[str]:
+    """What was compared."""
+    common = " ".join(report["overrides"]) or "nothing"
+    rows = [[arm, f"`{' '.join(own)}`"] for arm, own in report["arms"].items()]
+    lines = [f"Configuration `{report['config']}`, changed in all arms: {common}.", ""]
+    lines += [*_table(["arm", "overrides"], rows), ""]
+    protocol = report["evaluation"]
+    if protocol:
+        files, *names = ", ".join(protocol["files"]), "protocol", "horizon", "stride", "season"
+        details = ", ".join(f"{name} {protocol[name]}" for name in names)
+        context = protocol["context"] or "as trained"
+        lines += [f"Zero-shot on {files}: {details}, context {context}.", ""]
+    lines += ["Minutes are of training steps, the mean; peak MiB is the largest.", ""]
+    return lines
 
 
 def _each_run(report: dict, heads: list[str]) -> list[str]:

@@ -21,6 +21,7 @@ from models.utp import UTP
 
 FORMAT_VERSION = 1
 LATEST, PREVIOUS, BEST = "latest.pt", "previous.pt", "best.pt"
+SUMMARY = "summary.json"  # of a finished run
 # What fixes the course of a training; the global batch size comes on top.
 TRAJECTORY_KEYS = (
     "ENV.SEED",

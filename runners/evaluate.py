@@ -222,7 +222,9 @@ def check_arguments(args: argparse.Namespace, opened: OpenedModel) -> int:
     """Refuses what cannot be evaluated; returns the context length."""
     utp = opened.wrapper.utp
     trained = opened.checkpoint.get("config", {}).get("DATASET", {}).get("PARAM", {})
-    context = args.context or trained.get("context_length") or utp.max_context_length
+    context = args.context
+    if context is None:
+        context = trained.get("context_length") or utp.max_context_length
     check_protocol(args, context, utp.max_context_length)
     for path in (args.out, args.plot):
         if path is not None and not path.parent.is_dir():

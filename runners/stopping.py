@@ -7,6 +7,7 @@ import time
 
 SIGNALS = signal.SIGTERM, signal.SIGINT
 SAME_REQUEST = 1.0  # seconds in which a launcher may pass on what this process got itself
+SIGNALS_FORWARDED = "UTP_SIGNALS_FORWARDED"  # in the environment: there is such a launcher
 
 
 class TrainingError(Exception):
@@ -45,7 +46,7 @@ class StopRequest:
 
     def _remember(self, signum: int, _frame) -> None:
         now = time.monotonic()
-        launched = "WORLD_SIZE" in os.environ
+        launched = "WORLD_SIZE" in os.environ or SIGNALS_FORWARDED in os.environ
         if self.signum and not (launched and now - self._since < SAME_REQUEST):
             signal.signal(signum, signal.SIG_DFL)
             signal.raise_signal(signum)

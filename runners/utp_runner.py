@@ -312,7 +312,7 @@ class UTPRunner:
     def _begin(self) -> None:
         """Writes the configuration beside the results, and says what is trained."""
         if self.process.is_main:
-            (self.run_dir / "summary.json").unlink(missing_ok=True)  # of its last end
+            (self.run_dir / checkpoint.SUMMARY).unlink(missing_ok=True)  # of its last end
             checkpoint.write_json(self.run_dir / "config.json", self.keeper.config)
         parameters = sum(p.numel() for p in self.wrapper.parameters())
         self.log.say(
@@ -325,10 +325,10 @@ class UTPRunner:
             self.log.say(note)
 
     def _write_summary(self, validation: dict[str, float]) -> None:
-        """The end of a run, for programs: summary.json."""
+        """The end of a run, for programs."""
         if self.process.is_main:
             summary = {"iteration": self.iteration, "validation": validation} | self.cost
-            checkpoint.write_json(self.run_dir / "summary.json", summary)
+            checkpoint.write_json(self.run_dir / checkpoint.SUMMARY, summary)
 
     def _stop_if_skipping(self) -> None:
         run, total = int(self.guard.run), int(self.guard.total)

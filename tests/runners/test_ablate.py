@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from config.loading import load_config
 from runners import ablate
-from runners.checkpoint import load_checkpoint
+from runners.ablation_runs import Run
+from runners.checkpoint import load_checkpoint, to_plain
 from runners.command import run as run_command
 from tests.small import (
     BYOT_OFF,
@@ -101,7 +103,8 @@ def test_runs_of_a_seed_start_alike(folder):
 
 def test_files_are_scored_for_every_head(folder):
     """Zero-shot errors are missing, or are of another head or of other weights."""
-    for one in report_of(folder)["runs"]:
+    runs = {(one["arm"], one["seed"]): one for one in report_of(folder)["runs"]}
+    for one in (runs["none", 1], runs["hard", 1]):
         run_dir = folder / "out" / one["arm"] / f"seed_{one['seed']}"
         students = [head for head in one["val"] if head != "teacher"]
         by_hand = [
@@ -117,8 +120,6 @@ def test_files_are_scored_for_every_head(folder):
         for name, files in (heads | {"teacher": one["test"]}).items():
             assert files["walk.csv"]["mae"] == pytest.approx(rows[name]["mae"], rel=1e-6)
             assert files["walk.csv"]["wql"] == pytest.approx(rows[name]["wql"], rel=1e-6)
-        if one["seed"] == 1 and one["arm"] == "hard":
-            break  # one run with students and one without tell
 
 
 def test_the_same_command_again_does_nothing_again(folder):
@@ -152,6 +153,8 @@ def test_other_settings_in_the_same_folder_are_refused(folder):
     (folder / "out").symlink_to("moved")
     free = {"out": str(folder / "out"), "overrides": ["TRAIN.LOG_INTERVAL=2"]}
     assert call(folder, *ARMS, "--seeds", "0", "1", **free).returncode == 0
+    (folder / "out").unlink()
+    (folder / "moved").rename(folder / "out")
 
 
 @pytest.mark.parametrize(
@@ -161,8 +164,15 @@ def test_other_settings_in_the_same_folder_are_refused(folder):
         (["--arms", "none", "none"], "each once"),
         (["--seeds", "1", "1"], "each once"),
         (["--arm", "hard", "TRAIN.NUM_ITERATIONS=1"], "hard"),
-        (["--arm", "a/b", "TRAIN.NUM_ITERATIONS=1"], "a/b"),
-        (["--arm", "..", "TRAIN.NUM_ITERATIONS=1"], ".."),
+        (["--arm", "a/b", "TRAIN.NUM_ITERATIONS=1"], "--arm 'a/b'"),
+        (["--arm", "..", "TRAIN.NUM_ITERATIONS=1"], "--arm '..'"),
+        (["--arm", "ablation.md", "TRAIN.NUM_ITERATIONS=1"], "--arm 'ablation.md'"),
+        (["--arm", "MODEL.PARAM.num_layers=3"], "--arm 'MODEL.PARAM.num_layers=3'"),
+        (["--arms", "none", "--arm", "other", "DATASET.NAME='x'"], "arm other: DATASET.NAME"),
+        (
+            ["--arm", "a", "TRAIN.COMPILE_MODEL=True", "--arm", "b", "TRAIN.COMPILE_MODEL=True"],
+            "arms a and b are the same",
+        ),
         (["--arm", "odd", "MODEL.PARAM.num_heads=7"], "arm odd"),
         (["--against", "hrad"], "hrad"),
         (["--seeds", "0", "--out", "out", "ENV.SEED=1"], "--seeds"),
@@ -171,6 +181,7 @@ def test_other_settings_in_the_same_folder_are_refused(folder):
         (["--data", "short.csv"], "short.csv"),
         (["--data", "a/short.csv", "short.csv"], "short.csv is given twice"),
         (["--data", "short.csv", "--context", "999"], "--context 999"),
+        (["--data", "short.csv", "--context", "0"], "--context 0"),
         (["--data", "short.csv", "--horizon", "0"], "--horizon 0"),
         (["-c", "missing.py"], "missing.py"),
     ],
@@ -215,8 +226,88 @@ def test_a_stop_and_the_same_command_again_lose_nothing(folder, monkeypatch, num
     assert_same(weights_of(own / "latest.pt"), dict(straight.wrapper.state_dict()))
     summary = json.loads((own / "summary.json").read_text())
     assert summary["iteration"] == 100
-    stopped = load_checkpoint(own / "previous.pt")
-    assert 0 < stopped["seconds"] < summary["seconds"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_that_comes_too_late_for_its_run_is_a_stop(tmp_path, monkeypatch, number):
+    """A signal in a run's last validation is forgotten, and the next run starts."""
+    sent = []
+
+    class FinishedRun:
+        """Validates for the last time while the signal comes, and ends well."""
+
+        def __init__(self, *_, **__):
+            pass
+
+        def send_signal(self, number):
+            sent.append(number)
+
+        def wait(self):
+            signal.raise_signal(number)
+            return 0
+
+    monkeypatch.setattr(subprocess, "Popen", FinishedRun)
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended:
+        ablate.train(Run("none", 0, tmp_path, []), str(TINY))
+    assert ended.value.code == 128 + number
+    assert sent == [signal.SIGTERM if number == signal.SIGHUP else number]  # train.py saves at it
+    assert signal.getsignal(number) is before
+
+
+def test_a_configuration_that_is_edited_meanwhile_is_not_mixed_in(tmp_path, monkeypatch, capsys):
+    """Hours into an ablation its file is edited, and the runs that follow are of other settings."""
+    monkeypatch.chdir(tmp_path)
+
+    def train_otherwise(planned, config_file):
+        changed = load_config(config_file, [*planned.overrides, "TRAIN.OPTIM.PARAM.lr=0.5"])
+        planned.folder.mkdir(parents=True)
+        (planned.folder / "config.json").write_text(json.dumps(to_plain(changed)))
+        (planned.folder / "summary.json").write_text("{}")
+
+    monkeypatch.setattr(ablate, "train", train_otherwise)
+    assert run_command(ablate.main, ["-c", str(TINY), "--seeds", "0", "1", "--out", "out"]) == 2
+    assert "TRAIN.OPTIM.PARAM.lr was 0.5, is 0.001" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "none" / "seed_1").exists()
+
+
+@pytest.mark.parametrize("name", ["config.json", "summary.json", "evaluation.json"])
+def test_a_damaged_file_is_named(folder, monkeypatch, capsys, name):
+    """A disk fault in one run ends in a traceback that does not say where."""
+    monkeypatch.chdir(folder)
+    path = Path("out/hard/seed_1") / name
+    whole = path.read_text()
+    path.write_text(whole[:-10])
+    argv = ["-c", str(TINY), *EVALUATION, *ARMS, "--seeds", "0", "--out", "out", *SMALL]
+    try:
+        assert run_command(ablate.main, argv) == 2
+    finally:
+        path.write_text(whole)
+    error = capsys.readouterr().err
+    assert str(path) in error
+    assert error.count("\n") == 1
+
+
+def test_scores_of_other_weights_are_not_current(folder, monkeypatch):
+    """A run was trained on, or anew, and its report still has the scores of what it was."""
+    monkeypatch.chdir(folder)
+    argv = ["-c", str(TINY), *EVALUATION, *ARMS, "--seeds", "0", "--out", "out", *SMALL]
+    scores, summary = (Path("out/hard/seed_0") / n for n in ("evaluation.json", "summary.json"))
+    whole = summary.read_text()
+    before = json.loads(scores.read_text())
+    summary.write_text(json.dumps(json.loads(whole) | {"seconds": 1e6}))
+    assert run_command(ablate.main, argv) == 0
+    assert json.loads(scores.read_text())["trained"] == 1e6
+    Path("walk.csv").rename("walk")
+    Path("walk.csv").write_text("".join(Path("walk").read_text().splitlines(True)[:-9]))
+    assert run_command(ablate.main, argv) == 0
+    assert (
+        json.loads(scores.read_text())["results"][0]["windows"] != before["results"][0]["windows"]
+    )
+    Path("walk").rename("walk.csv")
+    summary.write_text(whole)
+    assert run_command(ablate.main, argv) == 0
+    assert json.loads(scores.read_text())["results"][0]["mae"] == before["results"][0]["mae"]
 
 
 def test_a_failed_run_ends_the_command_with_its_status(folder):

@@ -17,7 +17,8 @@ def make_report(runs, **others):
         val = ({} if student is None else {"1": student}) | {"teacher": teacher}
         cost = {"seconds": 60.0 * (seed + 1), "peak_memory": 2**20 * (seed + 1)}
         rows.append({"arm": arm, "seed": seed, "layers": 3, "val": val} | cost)
-    return {"arms": arms, "against": ["none"], "runs": rows} | others
+    report = {"config": "c.py", "overrides": ["A=1"], "arms": arms, "against": ["none"]}
+    return report | {"evaluation": None, "runs": rows} | others
 
 
 RUNS = [
@@ -27,6 +28,9 @@ RUNS = [
     ("hard", 0, 1.5, 0.5),
     ("hard", 2, 9.0, 9.0),  # without a partner
 ]
+
+
+DIVERGED = [*RUNS[:4], ("hard", 2, math.inf, math.nan), ("none", 2, None, 1.0)]
 
 
 def test_intervals_are_students():
@@ -42,6 +46,7 @@ def test_intervals_are_students():
         density = math.exp(log_scale) / math.sqrt(freedom * math.pi)
         density = density * (1 + x**2 / freedom) ** (-(freedom + 1) / 2)
         assert np.trapezoid(density, x) == pytest.approx(0.475, abs=3e-5)
+    assert all(map(math.isnan, interval([1.0, math.inf])))  # a run diverged
     many = interval([0.0, 1.0] * 50)  # more seeds than the table has
     assert many.half == pytest.approx(2.042 * math.sqrt(100 / 99) * 0.5 / 10, rel=1e-6)
 
@@ -77,6 +82,16 @@ def test_tables_by_hand():
     )
 
 
+def test_tables_say_what_was_compared():
+    """Tables are found in a folder, and nobody knows of what they are."""
+    protocol = {"files": {"a.csv": 1}, "protocol": "etth", "horizon": [96], "stride": 8}
+    protocol |= {"season": None, "context": None, "fractions": None}
+    text = markdown(make_report(RUNS, arms={"none": ["B=2"], "hard": []}, evaluation=protocol))
+    assert text.startswith("Configuration `c.py`, changed in all arms: A=1.\n")
+    assert "| none | `B=2` |" in text
+    assert "a.csv: protocol etth, horizon [96], stride 8, season None, context as trained" in text
+
+
 def test_every_run_has_a_row():
     """A run's numbers stand in another's row or under another's heading."""
     report = make_report(RUNS[1:3])
@@ -96,11 +111,11 @@ def test_files_have_tables_of_their_own_and_a_mean():
     report["runs"][0]["test"] = scores
     found = questions(report)
     assert list(found)[1:] == [
-        f"{metric}, {of}" for metric in ("MAE", "WQL") for of in ("mean of 2 files", *scores)
+        f"{metric}, {of}" for metric in ("MAE", "WQL") for of in ("mean of 2", *scores)
     ]
-    assert found["MAE, mean of 2 files"](report["runs"][0], "teacher") == 2.5
+    assert found["MAE, mean of 2"](report["runs"][0], "teacher") == 2.5
     assert found["WQL, b.csv"](report["runs"][0], "teacher") == 5.0
-    assert found["MAE, mean of 2 files"](report["runs"][1], "teacher") is None
+    assert found["MAE, mean of 2"](report["runs"][1], "teacher") is None
     assert "| none | 1 | 2.5000 |" in markdown(report)
 
 
@@ -112,9 +127,11 @@ def test_point_models_have_no_wql():
     assert "| none | 1 | 1.0000 |" in markdown(report)
 
 
-@pytest.mark.parametrize("runs", [RUNS, RUNS[:1], RUNS[2:], RUNS[:3]])
+@pytest.mark.parametrize("runs", [RUNS, RUNS[:1], RUNS[2:], RUNS[:3], DIVERGED])
 def test_pictures_of_unfinished_ablations(runs):
-    """A picture fails while runs, seeds or whole arms are missing, and hours of runs stop."""
+    """The report fails while runs are missing, or on one that diverged, and hours of runs stop."""
     file = io.BytesIO()
-    draw(make_report(runs, arms={"none": [], "hard": []}), file)
+    report = make_report(runs, arms={"none": [], "hard": []})
+    draw(report, file)
+    assert ("nan" in markdown(report)) == (runs is DIVERGED)
     assert file.getvalue().startswith(b"\x89PNG")
