@@ -64,12 +64,11 @@ def main(argv: list[str]) -> None:
     if args.data:
         check_files(args, list(configs.values()))
         protocol = protocol_of(args)
-    for i, (planned, config) in enumerate(configs.items()):
+    for i, planned in enumerate(asked):
         finished = planned.is_finished
         if not finished:
             print(f"run {i + 1} of {len(asked)}: {planned}", flush=True)
             train(planned, args.config)
-            check_folder(planned, config)  # the configuration may have been edited since
         if protocol:
             evaluate_run(planned, args, protocol)
         if not finished:
@@ -210,7 +209,7 @@ def write_report(
     report |= {"against": args.against or [*arms][:1], "evaluation": protocol, "runs": []}
     for planned in found_runs(args, arms):
         if planned.is_finished:
-            check_folder(planned, load(planned, args.config))
+            check_folder(planned, load(planned, args.config))  # the file may have been edited
             report["runs"].append(result_of(planned, protocol))
     writers = {
         ".json": lambda file: file.write((json.dumps(report, indent=2) + "\n").encode()),

@@ -23,7 +23,8 @@ def test_command_trains_and_says_where_the_curves_are(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "tensorboard --logdir run" in done.stderr
     names = {path.name.partition(".out")[0] for path in (tmp_path / "run").iterdir()}
-    assert names == {".lock", "best.pt", "latest.pt", "config.json", "training.log", "events"}
+    files = {"best.pt", "latest.pt", "config.json", "training.log", "summary.json", "events"}
+    assert names == {".lock", *files}
 
 
 def test_command_refuses_a_typo_with_one_line(tmp_path):

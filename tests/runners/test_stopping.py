@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runners.checkpoint import load_checkpoint
-from runners.stopping import Stopped
+from runners.stopping import SIGNALS_FORWARDED, Stopped, StopRequest
 from runners.utp_runner import UTPRunner
 from tests.benchmarks.crash import command_line, descendants
 from tests.small import OVERRIDES, ROOT, TINY, assert_same, run, scalars, small_config
@@ -111,6 +111,15 @@ def test_second_signal_ends_at_once():
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)
     assert process.returncode == -signal.SIGTERM
+
+
+def test_forwarded_signal_is_one_request(monkeypatch):
+    """A scheduler that signals every process ends a run of an ablation unsaved."""
+    monkeypatch.setenv(SIGNALS_FORWARDED, "1")
+    with StopRequest() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.signum == signal.SIGTERM
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
