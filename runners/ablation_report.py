@@ -193,10 +193,12 @@ def _settings(report: dict) -> list[str]:
     lines += [*_table(["arm", "overrides"], rows), ""]
     protocol = report["evaluation"]
     if protocol:
-        files, *names = ", ".join(protocol["files"]), "protocol", "horizon", "stride", "season"
-        details = ", ".join(f"{name} {protocol[name]}" for name in names)
-        context = protocol["context"] or "as trained"
-        lines += [f"Zero-shot on {files}: {details}, context {context}.", ""]
+        details = ", ".join(
+            f"{name} {protocol[name]}"
+            for name in ("protocol", "horizon", "stride", "context", "season")
+            if protocol[name] is not None
+        )
+        lines += [f"Zero-shot on {', '.join(protocol['files'])}: {details}.", ""]
     lines += ["Minutes are of training steps, the mean; peak MiB is the largest.", ""]
     return lines
 

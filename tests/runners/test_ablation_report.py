@@ -89,7 +89,7 @@ def test_tables_say_what_was_compared():
     text = markdown(make_report(RUNS, arms={"none": ["B=2"], "hard": []}, evaluation=protocol))
     assert text.startswith("Configuration `c.py`, changed in all arms: A=1.\n")
     assert "| none | `B=2` |" in text
-    assert "a.csv: protocol etth, horizon [96], stride 8, season None, context as trained" in text
+    assert "Zero-shot on a.csv: protocol etth, horizon [96], stride 8.\n" in text
 
 
 def test_every_run_has_a_row():
