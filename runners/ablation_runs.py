@@ -150,9 +150,9 @@ def result_of(planned: Run, protocol: dict | None) -> dict:
 
     Returns:
         `{"arm", "seed", "layers", "val": {head: loss_gt}, "val_soft": {layer: loss_soft},
-        "iteration", "seconds", "peak_memory"}`, and where it was evaluated `"test": {file: {metric:
-        value}}` of the teacher and `"test_students": {layer: the same}`; heads are layers and
-        "teacher", the last one.
+        "iteration", "seconds", "peak_memory", "machine"}`, and where it was evaluated `"test":
+        {file: {metric: value}}` of the teacher and `"test_students": {layer: the same}`; heads
+        are layers and "teacher", the last one.
     """
     summary = read_json(planned.folder / SUMMARY)
     config = read_json(planned.folder / "config.json")
@@ -165,7 +165,7 @@ def result_of(planned: Run, protocol: dict | None) -> dict:
     layers = config["MODEL"]["PARAM"]["num_layers"]
     result = {"arm": planned.arm, "seed": planned.seed, "layers": layers}
     result |= {"val": val, "val_soft": soft}
-    result |= {key: summary[key] for key in ("iteration", "seconds", "peak_memory")}
+    result |= {key: summary[key] for key in ("iteration", "seconds", "peak_memory", "machine")}
     rows = evaluation_of(planned, protocol)
     if rows is None:
         return result

@@ -84,6 +84,17 @@ def peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def machine(device: torch.device) -> str:
+    """What the numbers of a run depend on besides its configuration: bits, and seconds."""
+    if device.type == "cuda":
+        what = f"{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"
+    else:
+        what = (
+            f"CPU with {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
+        )
+    return f"{what}, torch {torch.__version__}"
+
+
 def has_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is fast: on CUDA, or on a CPU that has the instructions."""
     capabilities = torch.cpu.get_capabilities()

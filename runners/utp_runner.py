@@ -328,6 +328,7 @@ class UTPRunner:
         """The end of a run, for programs."""
         if self.process.is_main:
             summary = {"iteration": self.iteration, "validation": validation} | self.cost
+            summary["machine"] = distributed.machine(self.device)
             checkpoint.write_json(self.run_dir / checkpoint.SUMMARY, summary)
 
     def _stop_if_skipping(self) -> None:
