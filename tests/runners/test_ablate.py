@@ -1,16 +1,19 @@
 """The ablation command: paired runs, a folder that never mixes two ablations, and nothing lost."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import train
 from config.loading import load_config
 from runners import ablate
 from runners.ablation_runs import Run
@@ -48,7 +51,7 @@ def folder(tmp_path_factory):
 
 
 def start(folder, *options, out="out", overrides=()):
-    """Starts the small ablation."""
+    """Starts the small ablation in a process of its own."""
     command = [sys.executable, "-m", "runners.ablate", "-c", str(TINY), *EVALUATION, *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -57,11 +60,19 @@ def start(folder, *options, out="out", overrides=()):
     )
 
 
-def call(folder, *options, **settings):
-    """Runs it to the end."""
-    process = start(folder, *options, **settings)
-    stdout, stderr = process.communicate()
-    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+def call(folder, *options, out="out", overrides=()):
+    """Runs it to the end, its trainings too, in this process: starting many takes long."""
+
+    def train_here(planned, config_file):
+        assert train.main(["-c", config_file, "--resume", *planned.overrides]) == 0
+
+    stdout, stderr = io.StringIO(), io.StringIO()
+    argv = ["-c", str(TINY), *EVALUATION, *options, "--out", out, *SMALL, *overrides]
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(stdout), redirect_stderr(stderr):
+        patch.chdir(folder)
+        patch.setattr(ablate, "train", train_here)
+        status = run_command(ablate.main, argv)
+    return subprocess.CompletedProcess(argv, status, stdout.getvalue(), stderr.getvalue())
 
 
 def report_of(folder):
@@ -218,7 +229,9 @@ def test_ctrl_c_and_the_same_command_again_lose_nothing(folder, monkeypatch):
     stopped_at = load_checkpoint(own / "latest.pt")["iteration"]
     assert 3 <= stopped_at < 100
     assert not (own / "summary.json").exists()
-    assert call(folder, "--arms", "none", "--seeds", "5", **settings).returncode == 0
+    again = start(folder, "--arms", "none", "--seeds", "5", **settings)
+    again.communicate()
+    assert again.returncode == 0
     steps = scalars(own)["train/loss"]
     assert list(steps) == [*range(1, 101)]
     straight = run("straight", *SMALL, *longer, "ENV.SEED=5", BYOT_OFF)
@@ -311,11 +324,12 @@ def test_scores_of_other_weights_are_not_current(folder, monkeypatch):
 
 def test_a_failed_run_ends_the_command_with_its_status(folder):
     """An ablation goes on over a run that was not trained, or hides why it stopped."""
-    result = call(folder, "--seeds", "0", out="failed", overrides=["DATASET.NAME='absent'"])
-    assert result.returncode == 1
-    assert "datasets/absent" in result.stderr
-    assert "arm none, seed 0: training ended with status 1" in result.stderr
-    assert "Traceback" not in result.stderr
+    process = start(folder, "--seeds", "0", out="failed", overrides=["DATASET.NAME='absent'"])
+    _, stderr = process.communicate()
+    assert process.returncode == 1
+    assert "datasets/absent" in stderr
+    assert "arm none, seed 0: training ended with status 1" in stderr
+    assert "Traceback" not in stderr
     assert not (folder / "failed" / "hard").exists()
 
 
