@@ -211,6 +211,7 @@ SCHEMA: dict[str, Key] = {
         COUNT, "seconds of waiting for another process of the run, which then counts as lost", 600
     ),
     "VAL.INTERVAL": Key(COUNT, "iterations between validations"),
+    "VAL.FIGURES": Key(BOOL, "forecasts of four windows, and loss over depth, as pictures", True),
     "VAL.DATA.BATCH_SIZE": Key(SIZE, "windows of one validation batch", 64),
     "DATASET.NAME": Key(NAME, "folder under datasets/; 'synthetic' is built on the first run"),
     "DATASET.PARAM.context_length": Key(SIZE, "steps of a window that are seen"),

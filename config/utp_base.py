@@ -90,5 +90,6 @@ CFG.TRAIN.PEER_TIMEOUT = 600  # seconds until a process that does not answer cou
 ############################## Validation ###############################
 CFG.VAL = EasyDict()
 CFG.VAL.INTERVAL = VAL_INTERVAL
+CFG.VAL.FIGURES = True  # forecasts, and loss over depth, at each validation
 CFG.VAL.DATA = EasyDict()
 CFG.VAL.DATA.BATCH_SIZE = 64

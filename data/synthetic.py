@@ -51,7 +51,9 @@ def build_synthetic(root: Path, num_series: dict[str, int], length: int, seed: i
     Raises:
         CorpusError: `root` exists.
     """
-    progress = tqdm(total=sum(num_series.values()), desc=f"building {root}", unit="series")
+    progress = tqdm(
+        total=sum(num_series.values()), desc=f"building {root}", unit="series", disable=None
+    )
     with write_corpus(root, length) as writers, progress:
         for split, name in enumerate(SPLITS):
             for start in range(0, num_series[name], CHUNK):

@@ -15,7 +15,7 @@ from runners.metrics import NAMES
 # Keys that say where and how a run works, and nothing about its result.
 NO_INFLUENCE = ("DESCRIPTION", "GPU_NUM", "TRAIN.CKPT_SAVE_DIR", "TRAIN.CKPT_SAVE_STRATEGY",
         "TRAIN.DATA.NUM_WORKERS", "TRAIN.DATA.PIN_MEMORY", "TRAIN.LOG_INTERVAL",
-        "TRAIN.PEER_TIMEOUT")  # fmt: skip
+        "TRAIN.PEER_TIMEOUT", "VAL.FIGURES")  # fmt: skip
 EVALUATION = "evaluation.json"
 
 

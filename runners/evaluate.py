@@ -165,7 +165,9 @@ def evaluate(
     seconds = {name: [] for name in heads}
     starts = range(series.split.test, series.split.end - horizon + 1, args.stride)
     total = -(-len(starts) * len(series.values) // args.batch_size)
-    progress = tqdm(total=total, unit="batch", desc=f"{series.name} {horizon}", leave=False)
+    progress = tqdm(
+        total=total, unit="batch", desc=f"{series.name} {horizon}", leave=False, disable=None
+    )
     for past, target, scale in windows(series, context, horizon, starts, args.batch_size):
         past, target, scale = (part.to(opened.device) for part in (past, target, scale))
         for name, model in heads.items():

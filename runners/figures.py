@@ -3,7 +3,7 @@
 Figures are drawn through Figure objects, which need no display and share no state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -11,9 +11,21 @@ import numpy as np
 # Okabe and Ito's, which colour-blind readers can tell apart.
 BLACK, BLUE, SKY_BLUE = "#000000", "#0072B2", "#56B4E9"
 COLOURS = (BLUE, "#D55E00", "#009E73", "#CC79A7", "#E69F00", SKY_BLUE, BLACK)
-HISTORY_COLOUR, FORECAST_COLOUR, BAND_COLOUR = BLACK, BLUE, SKY_BLUE
+HISTORY_COLOUR, FORECAST_COLOUR, BAND_COLOUR = BLACK, BLUE, SKY_BLUE  # forecast: the teacher's
+STUDENT_COLOURS = tuple(c for c in COLOURS if c not in (BLACK, BLUE, SKY_BLUE))
+LINE_STYLES = "-", "--", ":", "-."  # once round for every time that the colours have been used
+GREY = "#999999"
 BAND_ALPHAS = (0.3, 0.6)  # the wide band, and the narrow one that lies on it
 BAND_STARTS = (0.05, 0.25)  # lower ends of the 90 % and of the 50 % band
+
+
+def student_styles(count: int) -> list[dict[str, str]]:
+    """Colour and line of each student, in depth order: the same in every picture of a model."""
+    number = len(STUDENT_COLOURS)
+    return [
+        {"color": STUDENT_COLOURS[i % number], "linestyle": LINE_STYLES[i // number % 4]}
+        for i in range(count)
+    ]
 
 
 class Panel(NamedTuple):
@@ -38,29 +50,115 @@ def save_figure(panels: Sequence[Panel], file: BinaryIO) -> None:
     figure.savefig(file, format="png", dpi=150)
 
 
-def draw_depth(depths: Sequence[int], errors: Sequence[float], names: Sequence[str], label: str):
-    """A figure of error over depth.
+class Window(NamedTuple):
+    """What `draw_windows` draws of one window; all in one unit, NaN = missing.
+
+    Attributes:
+        context: [L].
+        labels: [H].
+        teacher: `{level: values [H]}` with 0.5 among them, or `{None: values [H]}` for points.
+        students: median or point of each, in depth order, each [H].
+    """
+
+    context: np.ndarray
+    labels: np.ndarray
+    teacher: dict[float | None, np.ndarray]
+    students: list[np.ndarray]
+
+
+def draw_windows(windows: Sequence[Window], names: Sequence[str]):
+    """A figure of forecasts over the truth, two windows in a row, small enough for a card.
+
+    Windows of a row share one pair of axes: it is axes and their text that take time to draw.
+
+    Args:
+        windows: of one length and horizon.
+        names: of the students.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.8), dpi=80)
+    rows = -(-len(windows) // 2)
+    for row, axes in enumerate(figure.subplots(rows, 1, squeeze=False)[:, 0]):
+        _draw_row(axes, windows[2 * row : 2 * row + 2], names)
+    handles, labels = axes.get_legend_handles_labels()
+    top = 1 - 0.07 * -(-len(labels) // 6)  # a line of the legend has six
+    figure.subplots_adjust(left=0.07, right=0.99, bottom=0.02, top=top, hspace=0.06)
+    figure.legend(handles, labels, loc="upper center", ncols=6, frameon=False, columnspacing=1.0)
+    return figure
+
+
+def _draw_row(axes, windows: Sequence[Window], names: Sequence[str]) -> None:
+    horizon = len(windows[0].labels)
+    seen = min(len(windows[0].context), 3 * horizon)  # enough to tell what is to be forecast
+    width = seen + horizon + max(1, horizon // 4)
+    past, future = np.arange(-seen, 0), np.arange(horizon)
+
+    def beside(parts: Iterable[np.ndarray]) -> np.ndarray:
+        return np.concatenate([np.append(part, np.nan) for part in parts])  # NaN lifts the pen
+
+    def of(level: float | None) -> np.ndarray:
+        return beside(window.teacher[level] for window in windows)
+
+    past_x, future_x = (
+        beside(steps + i * width for i in range(len(windows))) for steps in (past, future)
+    )
+    axes.plot(past_x, beside(w.context[-seen:] for w in windows), color=HISTORY_COLOUR,
+              linewidth=0.8)  # fmt: skip
+    axes.plot(future_x, beside(w.labels for w in windows), color=HISTORY_COLOUR, linewidth=0.8,
+              marker=".", markersize=3, label="truth")  # fmt: skip
+    for i, (name, style) in enumerate(zip(names, student_styles(len(names)), strict=True)):
+        values = beside(window.students[i] for window in windows)
+        axes.plot(future_x, values, **style, linewidth=1.2, label=name)
+    levels = [level for level in windows[0].teacher if level is not None]
+    axes.plot(future_x, of(0.5 if levels else None), color=FORECAST_COLOUR, linewidth=1.6,
+              label="teacher")  # fmt: skip
+    for (low, high), alpha in zip(choose_bands(levels), BAND_ALPHAS, strict=False):
+        axes.fill_between(future_x, of(low), of(high), color=BAND_COLOUR, alpha=alpha, linewidth=0,
+                          label=f"{high - low:.0%}")  # fmt: skip
+    axes.set_xticks([i * width for i in range(len(windows))], [])
+    axes.set_xlim(-seen, 2 * width - seen)  # a lone window is as wide as the others
+    axes.locator_params("y", nbins=5)
+    axes.grid(alpha=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def draw_depth(
+    depths: Sequence[int],
+    errors: Sequence[float],
+    names: Sequence[str],
+    label: str,
+    before: Sequence[float] | None = None,
+):
+    """A figure of error over depth; each head in its colour, the teacher a square.
 
     Args:
         depths: layers that each head needs.
         errors: of each head.
         names: of the heads; the last one is the teacher.
         label: of the error.
+        before: the errors of an earlier time, drawn in grey.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(depths, errors, color=SKY_BLUE, marker="o", label="student")
-    axes.plot(depths[-1:], errors[-1:], color=BLUE, marker="s", linestyle="", label="teacher")
-    axes.axhline(errors[-1], color=BLUE, linewidth=0.8, linestyle=":")
-    for depth, error, name in zip(depths, errors, names, strict=True):
-        axes.annotate(name, (depth, error), (0, 8), textcoords="offset points", ha="center")
-    axes.margins(x=0.1, y=0.2)
-    axes.set(xlabel="layers", ylabel=label, xticks=depths)
-    axes.grid(alpha=0.25)
+    figure = Figure(figsize=(5.5, 3.6), dpi=80)
+    axes = figure.add_axes((0.15, 0.14, 0.82, 0.77))
+    if before is not None:
+        axes.plot(depths, before, color=GREY, marker=".", linewidth=1)
+        axes.set_title("grey: the validation before", fontsize="small", loc="right", color=GREY)
+    axes.plot(depths, errors, color=BLACK, linewidth=0.8)
+    students = student_styles(len(depths) - 1)
+    styles = [*({"color": style["color"], "marker": "o"} for style in students),
+              {"color": FORECAST_COLOUR, "marker": "s"}]  # fmt: skip
+    for depth, error, style in zip(depths, errors, styles, strict=True):
+        axes.plot([depth], [error], **style, linestyle="")
+    axes.axhline(errors[-1], color=FORECAST_COLOUR, linewidth=0.8, linestyle=":")
+    axes.set_xticks(depths, [name.removeprefix("layer ") for name in names])
+    axes.set(xlabel="head on layer", ylabel=label)
+    axes.margins(x=0.1, y=0.1)
+    axes.locator_params("y", nbins=5)
+    axes.grid(alpha=0.25, axis="y")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
     return figure
 
 

@@ -228,7 +228,7 @@ def forecast(
         for start in range(0, len(group), batch_size)
     ]
     with opened.autocast():  # predict itself computes no gradients
-        for batch in tqdm(batches, desc="forecast", unit="batch", disable=len(batches) < 2):
+        for batch in tqdm(batches, desc="forecast", unit="batch", disable=len(batches) < 2 or None):
             tails = np.stack([series[i].values[-context:] for i in batch])
             predicted = opened.wrapper.predict(torch.from_numpy(tails).to(opened.device), horizon)
             forecasts[batch] = predicted.cpu().numpy()

@@ -1,6 +1,6 @@
 """Meters of training and validation, and where they are written."""
 
-import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from runners.distributed import sum_over_ranks
+
+Entry = Callable[[SummaryWriter], None]  # what is written: a call of one of its methods
 
 
 def loss_names(aux_head_layers: tuple[int, ...]) -> list[str]:
@@ -77,6 +79,39 @@ class Meters:
         self._sums.copy_(torch.tensor(state, dtype=torch.float64))
 
 
+def chart_layout(aux_head_layers: tuple[int, ...]) -> dict[str, dict[str, list]]:
+    """TensorBoard's custom scalars: all heads in one chart, in depth order, the teacher last.
+
+    TensorBoard lays the groups of several runs together, provided that all runs have the same
+    ones: so a run without students has each of these groups too.
+    """
+
+    def chart(*tags: str) -> list:
+        return ["Multiline", [f"{tag}$" for tag in tags]]  # regular expressions for re.match
+
+    def heads(group: str) -> dict[str, list]:
+        if not aux_head_layers:
+            return {}
+        names = ", ".join(map(str, aux_head_layers))
+        gt = [f"{group}/loss_gt_head_{layer}" for layer in aux_head_layers]
+        soft = [f"{group}/loss_soft_student_{layer}" for layer in aux_head_layers]
+        return {
+            f"{group}: loss_gt by head ({names}, teacher)": chart(*gt, f"{group}/loss_gt_teacher"),
+            f"{group}: loss_soft by student ({names})": chart(*soft),
+        }
+
+    against = {"train against val (teacher)": chart("train/loss_gt_teacher", "val/loss_gt_teacher")}
+    return {
+        "validation": heads("val") | against,
+        "training": heads("train") | {"loss that is minimised": chart("train/loss")},
+        "optimization": {
+            "learning rate": chart("train/lr"),
+            "gradient norm": chart("train/grad_norm"),
+            "throughput (samples per second)": chart("train/samples_per_second"),
+        },
+    }
+
+
 class Board:
     """TensorBoard's event file of one run; the x axis is the iteration.
 
@@ -89,33 +124,34 @@ class Board:
 
     def __init__(self, folder: Path, iteration: int):
         self._folder = folder
-        # (tag, value, iteration, time) of the newest iteration, and all that are not on disk.
-        self._points = []
+        # Calls of the newest iteration, and all that are not on disk: (iteration, call).
+        self._entries = []
         self._written = 0  # of these
-        self._writer = self._open(iteration + 1)
+        self._first = iteration + 1
+        self._writer = self._open(self._first)
 
-    def write(self, group: str, values: dict[str, float], iteration: int) -> None:
-        """Brings `<group>/<name>` to disk for each value.
+    def write(self, iteration: int, *entries: Entry) -> None:
+        """Brings entries to disk.
 
         Raises:
             OSError: not now; the next call tries again.
         """
-        if self._writer is not None and self._points and self._points[-1][2] < iteration:
-            self._points.clear()  # all on disk
+        if self._writer is not None and self._entries and self._entries[-1][0] < iteration:
+            self._entries.clear()  # all on disk
             self._written = 0
-        now = time.time()
-        self._points += [(f"{group}/{name}", v, iteration, now) for name, v in values.items()]
+        self._entries += [(iteration, entry) for entry in entries]
         try:
             if self._writer is None:  # part of the last try may be on disk
-                self._writer = self._open(self._points[0][2])
+                # What is said of the beginning has its iteration, but drops no point of it.
+                self._writer = self._open(max(self._first, self._entries[0][0]))
                 self._written = 0
-            for point in self._points[self._written :]:
-                self._writer.add_scalar(*point)
+            for _, entry in self._entries[self._written :]:
+                entry(self._writer)
             self._writer.flush()
         except OSError:
             self._writer = None  # its thread is dead
             raise
-        self._written = len(self._points)
+        self._written = len(self._entries)
 
     def _open(self, purge_step: int) -> SummaryWriter:
         return SummaryWriter(str(self._folder), purge_step=purge_step)
@@ -123,7 +159,7 @@ class Board:
     def close(self) -> None:
         """Writes what is left, where it can be written."""
         with suppress(OSError):
-            if self._points:
-                self.write("", {}, self._points[-1][2])
+            if self._entries:
+                self.write(self._entries[-1][0])
             if self._writer is not None:
                 self._writer.close()

@@ -11,6 +11,7 @@ target counts nowhere.
 | coverage | for each q, share of y <= p_q | |
 | coverage_error | mean over q of abs(coverage - q) | |
 | crossing | share of neighbouring levels i, i + 1 with p_(i+1) < p_i | |
+| coverage_50, coverage_90 (`spread`) | share of y in [p_0.25, p_0.75], in [p_0.05, p_0.95] | |
 """  # noqa: E501
 
 import math
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 NAMES = ("mse", "mae", "mase", "wql", "coverage_error", "crossing")
+BANDS = {"coverage_50": (0.25, 0.75), "coverage_90": (0.05, 0.95)}
 
 
 class ForecastMetrics:
@@ -92,6 +94,41 @@ class ForecastMetrics:
             pairs = self._count * (len(self.quantiles) - 1)
             values["crossing"] = self._crossed / pairs if pairs else 0.0
         return values
+
+
+def spread_names(quantiles: Sequence[float] | None) -> list[str]:
+    """What `spread` measures of such forecasts; a band only where its levels are there."""
+    if quantiles is None or len(quantiles) < 2:
+        return []
+    bands = [name for name, band in BANDS.items() if set(band) <= set(quantiles)]
+    return [*bands, "quantile_crossing"]
+
+
+def spread(
+    forecast: Tensor, target: Tensor, mask: Tensor, quantiles: Sequence[float] | None
+) -> Tensor:
+    """Coverage of the bands and crossing, as means over the targets that count.
+
+    Nothing is read from the device.
+
+    Args:
+        forecast: p, [B, H, Q].
+        target: y, [B, H].
+        mask: [B, H], 1 where a target counts.
+        quantiles: levels, ascending, or None for points.
+
+    Returns:
+        In the order of `spread_names`, [names] float64; 0 where no target counts.
+    """
+    shares = []
+    for name in spread_names(quantiles):
+        if name in BANDS:
+            low, high = (forecast[..., quantiles.index(level)] for level in BANDS[name])
+            share = ((target >= low) & (target <= high)).double()
+        else:
+            share = (forecast.diff(dim=-1) < 0).double().mean(-1)
+        shares.append((share * mask).sum() / mask.sum().clamp(min=1.0))
+    return torch.stack(shares) if shares else mask.new_zeros(0, dtype=torch.float64)
 
 
 def seasonal_scale(training: Tensor, season: int) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from runners.distributed import sum_over_ranks
+from runners.stopping import TrainingError
 
 
 def cosine_warmup(step: int, num_warmup_steps: int, num_training_steps: int) -> float:
@@ -50,6 +51,28 @@ class StepGuard:
         self.run = torch.where(bad, self.run + 1, 0)
         self.total = self.total + bad
         return bad.float()
+
+    def report(self, iteration: int, batch: int, seed: int) -> str:
+        """What has been skipped until now, for the log; empty where nothing was.
+
+        Args:
+            iteration: after which.
+            batch: samples of a step.
+            seed: of their order.
+
+        Raises:
+            TrainingError: the limit is reached; with the samples to look at.
+        """
+        run, total = int(self.run), int(self.total)
+        if run >= self.limit:
+            first = iteration - run
+            samples = first * batch, (first + self.limit) * batch - 1
+            raise TrainingError(
+                f"{self.limit} steps in a row had a non-finite loss or gradient, from iteration "
+                f"{first + 1} on (samples {samples[0]} to {samples[1]} of seed {seed}); weights "
+                f"are those of iteration {first}"
+            )
+        return f"iteration {iteration}: {total} non-finite steps skipped until now" * (total > 0)
 
     def state_dict(self) -> dict[str, int]:
         return {"run": int(self.run), "total": int(self.total)}

@@ -2,12 +2,14 @@
 
 import logging
 import sys
+import time
 from contextlib import suppress
+from operator import methodcaller
 from pathlib import Path
 
 from tqdm import tqdm
 
-from runners.meters import Board
+from runners.meters import Board, Entry, chart_layout
 
 DAY = 24 * 3600.0
 logger = logging.getLogger("utp")
@@ -38,6 +40,7 @@ class RunLog:
         self.folder = folder
         self.num_iterations = num_iterations
         self.is_main = is_main
+        self._postfix = {}  # of the bar
         # Where there is no terminal (None), lines take the place of the bar.
         self.progress = tqdm(
             total=num_iterations, initial=iteration, unit="it", disable=None if is_main else True
@@ -59,22 +62,52 @@ class RunLog:
         if self.is_main:
             logger.log(level, line)
 
+    def settings(self, values: dict[str, object], layers: tuple[int, ...], iteration: int) -> None:
+        """The run's own record, and in the beginning how its charts are laid out.
+
+        Args:
+            values: `{dotted key: value}`, resolved.
+            layers: of the students.
+            iteration: from which on they hold.
+        """
+        rows = "\n".join(f"| {key} | `{value!r}` |" for key, value in values.items())
+        text = methodcaller("add_text", "config", f"| key | value |\n|---|---|\n{rows}", iteration)
+        layout = methodcaller("add_custom_scalars", chart_layout(layers))
+        self._chart(iteration, text, *([] if iteration else [layout]))
+
     def training(self, values: dict[str, float], iteration: int) -> None:
         """The meters of one log interval."""
-        self._chart("train", values, iteration)
+        self._chart(iteration, *_scalars("train", values, iteration))
         loss, teacher = f"{values['loss']:.4f}", f"{values['loss_gt_teacher']:.4f}"
-        self.progress.set_postfix(loss=loss, teacher=teacher)
+        self._postfix |= {"loss": loss, "teacher": teacher}
+        self.progress.set_postfix(self._postfix)
         rate = values["samples_per_second"]
         self.say(
             f"iteration {iteration}: loss {loss}, teacher {teacher}, {rate:.0f} samples/s",
             logging.DEBUG,
         )
 
-    def validation(self, values: dict[str, float], iteration: int, is_best: bool) -> None:
-        """The meters of one validation."""
-        self._chart("val", values, iteration)
-        teacher, best = values["loss_gt_teacher"], " (best)" if is_best else ""
-        self.say(f"iteration {iteration}: val/loss_gt_teacher {teacher:.4f}{best}")
+    def validation(
+        self, values: dict[str, float], iteration: int, is_best: bool, figures: dict[str, object]
+    ) -> None:
+        """The meters of one validation.
+
+        Args:
+            values: by name.
+            iteration: after which.
+            is_best: whether the teacher has never been better.
+            figures: of matplotlib, by tag.
+        """
+        now = time.time()
+        pictures = [
+            methodcaller("add_figure", tag, figure, iteration, walltime=now)
+            for tag, figure in figures.items()
+        ]
+        self._chart(iteration, *_scalars("val", values, iteration), *pictures)
+        teacher, best = f"{values['loss_gt_teacher']:.4f}", " (best)" if is_best else ""
+        self._postfix["val"] = teacher
+        self.progress.set_postfix(self._postfix)
+        self.say(f"iteration {iteration}: val/loss_gt_teacher {teacher}{best}")
 
     def warn_if_long(self, seconds_per_step: float, num_steps: int) -> None:
         """Says so where the rest of the run takes more than a day on this machine."""
@@ -97,10 +130,10 @@ class RunLog:
         self.say("\n".join([f"validation losses after {iteration} iterations:", *lines]))
         self.say(f"run folder {self.folder}; curves: tensorboard --logdir {self.folder}")
 
-    def _chart(self, group: str, values: dict[str, float], iteration: int) -> None:
+    def _chart(self, iteration: int, *entries: Entry) -> None:
         if self.is_main:
             try:
-                self.board.write(group, values, iteration)
+                self.board.write(iteration, *entries)
             except OSError as error:
                 self.say(
                     f"iteration {iteration}: TensorBoard's file cannot be written "
@@ -116,3 +149,11 @@ class RunLog:
             for handler in self._handlers:
                 logger.removeHandler(handler)
                 handler.close()
+
+
+def _scalars(group: str, values: dict[str, float], iteration: int) -> list[Entry]:
+    now = time.time()
+    return [
+        methodcaller("add_scalar", f"{group}/{name}", value, iteration, now)
+        for name, value in values.items()
+    ]

@@ -23,9 +23,11 @@ from runners.checkpoint import CheckpointError
 from runners.distributed import PeerLostError, peak_memory
 from runners.keeper import Keeper
 from runners.meters import Meters, loss_names, loss_values
+from runners.metrics import spread, spread_names
 from runners.optimization import StepGuard, cosine_warmup
 from runners.run_log import RunLog
 from runners.stopping import Stopped, StopRequest, TrainingError
+from runners.validation_figures import ValidationFigures
 
 TIMED_STEPS = 2  # tell how long the run takes; the first step, which compiles, is not one
 
@@ -85,8 +87,11 @@ class UTPRunner:
         names = loss_names(self.wrapper.aux_head_layers)
         self.meters = Meters([*names, "grad_norm"], self.device)
         self.iteration = 0
+        self.validation = {}  # the last one's meters
         # Seconds of training, without validating and saving; bytes.
         self.cost = {"seconds": 0.0, "peak_memory": 0}
+        draws = config.VAL.FIGURES and self.process.is_main
+        self.pictures = ValidationFigures(self.wrapper) if draws else None
         self.keeper = Keeper(self.run_dir, checkpoint.to_plain(config), self.process)
         if resume:
             self._resume()
@@ -120,7 +125,9 @@ class UTPRunner:
         try:
             with StopRequest() as stop, distributed.naming_lost_peers():
                 self._begin()
-                validation = self._loop(stop)
+                self._loop(stop)
+                # A finished run, resumed, trains no step; older checkpoints hold no validation.
+                validation = self.validation or self.validate()
                 self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
                 self.keeper.check()
                 self._write_summary(validation)
@@ -137,14 +144,13 @@ class UTPRunner:
             self.keeper.unlock()
         return validation
 
-    def _loop(self, stop: StopRequest) -> dict[str, float]:
+    def _loop(self, stop: StopRequest) -> None:
         train, num_iterations = self.config.TRAIN, self.config.TRAIN.NUM_ITERATIONS
         horizon = self.config.DATASET.PARAM.target_length
         world_size = self.process.world_size
         schedule = train.LR_SCHEDULER.PARAM
         max_norm = train.CLIP_GRAD_PARAM.max_norm or torch.inf
         parameters = list(self.wrapper.parameters())
-        validation = {}
         self.model.train()
         started = logged = time.perf_counter()
         began = started - self.cost["seconds"]
@@ -200,7 +206,9 @@ class UTPRunner:
                 started = time.perf_counter()
             saves = self._is_due(train.CKPT_SAVE_STRATEGY) or self._is_due(self.config.VAL.INTERVAL)
             if saves or self._is_due(train.LOG_INTERVAL):
-                self._stop_if_skipping()
+                skips = self.guard.report(self.iteration, self.global_batch, self.config.ENV.SEED)
+                if skips:
+                    self.log.say(skips, logging.WARNING)
             if self._is_due(train.LOG_INTERVAL):
                 averages = self.meters.averages()
                 steps, now = self.iteration - last_logged, time.perf_counter()
@@ -217,22 +225,24 @@ class UTPRunner:
             paused = time.perf_counter()
             self.cost["seconds"] = paused - began
             if self._is_due(self.config.VAL.INTERVAL):
-                validation = self.validate()
-                is_best = self.keeper.is_best(validation)
-                self.log.validation(validation, self.iteration, is_best)
+                before, self.validation = self.validation, self.validate()
+                is_best = self.keeper.is_best(self.validation)
+                figures = self.pictures.draw(self.validation, before) if self.pictures else {}
+                self.log.validation(self.validation, self.iteration, is_best, figures)
                 if is_best:
-                    self.keeper.save_best(self._state(), validation, self.log)
+                    self.keeper.save_best(self._state(), self.validation, self.log)
             if self._is_due(train.CKPT_SAVE_STRATEGY):
                 self.keeper.save_latest(self._state(), self.log)
             paused_for = time.perf_counter() - paused
             began, logged = began + paused_for, logged + paused_for
-        return validation or self.validate()  # a finished run, resumed, trains no step
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """The validation losses of all heads, averaged over the same windows at every call."""
         param = self.config.DATASET.PARAM
-        meters = Meters(loss_names(self.wrapper.aux_head_layers), self.device)
+        quantiles = self.wrapper.utp.quantiles
+        names = [*loss_names(self.wrapper.aux_head_layers), *spread_names(quantiles)]
+        meters = Meters(names, self.device)
         size, count = self.config.VAL.DATA.BATCH_SIZE, param.num_valid_samples
         self.wrapper.eval()
         for samples in batch_ranges(0, size, self.process.rank, self.process.world_size):
@@ -245,7 +255,10 @@ class UTPRunner:
             forecasts = self._forward(self.wrapper, batch.context, param.target_length)
             num_valid = batch.mask.sum()
             _, values = self._losses(forecasts, batch, num_valid)
-            meters.add(values * num_valid, num_valid)
+            shares = spread(forecasts.teacher, batch.labels, batch.mask, quantiles)
+            meters.add(torch.cat([values, shares]) * num_valid, num_valid)
+            if self.pictures and samples.start == 0:
+                self.pictures.keep(batch, forecasts)
         self.wrapper.train()
         return meters.averages()
 
@@ -295,7 +308,8 @@ class UTPRunner:
         if self.process.is_main:
             self.meters.load_state(state["meters"])
         self.iteration = state["iteration"]
-        self.cost = state.get("cost", self.cost)  # older checkpoints have none
+        self.cost = state.get("cost", self.cost)  # older checkpoints have none, and no validation
+        self.validation = state.get("validation", {})
 
     def _state(self) -> dict:
         """All that an exact resumption needs; every process must call this."""
@@ -303,6 +317,7 @@ class UTPRunner:
         return {
             "iteration": self.iteration,
             "cost": dict(self.cost),
+            "validation": self.validation,
             "model_state_dict": self.wrapper.state_dict(),
             "optim_state_dict": self.optimizer.state_dict(),
             "guard": self.guard.state_dict(),
@@ -323,6 +338,9 @@ class UTPRunner:
         )
         for note in self.notes:
             self.log.say(note)
+        self.log.settings(
+            checkpoint.flatten(self.keeper.config), self.wrapper.aux_head_layers, self.iteration
+        )
 
     def _write_summary(self, validation: dict[str, float]) -> None:
         """The end of a run, for programs."""
@@ -330,18 +348,3 @@ class UTPRunner:
             summary = {"iteration": self.iteration, "validation": validation} | self.cost
             summary["machine"] = distributed.machine(self.device)
             checkpoint.write_json(self.run_dir / checkpoint.SUMMARY, summary)
-
-    def _stop_if_skipping(self) -> None:
-        run, total = int(self.guard.run), int(self.guard.total)
-        if run >= self.guard.limit:
-            first = self.iteration - run
-            samples = first * self.global_batch, (first + self.guard.limit) * self.global_batch - 1
-            message = (
-                f"{self.guard.limit} steps in a row had a non-finite loss or gradient, from "
-                f"iteration {first + 1} on (samples {samples[0]} to {samples[1]} of seed "
-                f"{self.config.ENV.SEED}); weights are those of iteration {first}"
-            )
-            raise TrainingError(message)
-        if total:
-            line = f"iteration {self.iteration}: {total} non-finite steps skipped until now"
-            self.log.say(line, logging.WARNING)

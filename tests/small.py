@@ -27,12 +27,14 @@ OVERRIDES = [
     "TRAIN.LOG_INTERVAL=1",
     "TRAIN.DATA.BATCH_SIZE=8",
     "VAL.INTERVAL=3",
+    "VAL.FIGURES=False",
     "DATASET.PARAM.context_length=64",
     "DATASET.PARAM.target_length=16",
     "DATASET.PARAM.num_valid_samples=24",
 ]
 BYOT_OFF = "MODEL.PARAM.BYOT.ENABLED=False"
 POINT = "MODEL.PARAM.quantiles=None"
+FIGURES = "VAL.FIGURES=True"
 
 
 def make_corpus(folder: Path) -> None:
@@ -63,11 +65,12 @@ def start_torchrun(run_dir: str, *overrides: str, fault: str | None = None) -> s
     return subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
 
 
-def torchrun(run_dir: str, *overrides: str) -> None:
-    """Trains in two processes on the CPU."""
-    process = start_torchrun(run_dir, *overrides)
-    output = "".join(process.communicate())
-    assert process.returncode == 0, output
+def torchrun(*runs: tuple[str, ...]) -> None:
+    """Trains in two processes on the CPU; several runs, (folder, *overrides), at the same time."""
+    started = [start_torchrun(*run) for run in runs]
+    outputs = ["".join(process.communicate()) for process in started]
+    for process, output in zip(started, outputs, strict=True):
+        assert process.returncode == 0, output
 
 
 def scalars(run_dir: str | Path) -> dict[str, dict[int, float]]:
@@ -77,6 +80,12 @@ def scalars(run_dir: str | Path) -> dict[str, dict[int, float]]:
         tag: {event.step: event.value for event in events.Scalars(tag)}
         for tag in events.Tags()["scalars"]
     }
+
+
+def pictures(run_dir: str | Path) -> dict[str, list[int]]:
+    """`{tag: iterations}` of the pictures in a run's event files."""
+    events = EventAccumulator(str(run_dir), {"images": 0}).Reload()
+    return {tag: [e.step for e in events.Images(tag)] for tag in events.Tags()["images"]}
 
 
 def weights_of(path) -> dict[str, torch.Tensor]:

@@ -199,3 +199,9 @@ def test_standardised_parts_have_unit_size():
     x = synthetic._standardise(np.array([[1.0, 3.0, 5.0, 7.0], [2.0, 2.0, 2.0, 2.0]]))
     np.testing.assert_allclose(x[0], np.array([-3.0, -1.0, 1.0, 3.0]) / np.sqrt(5.0))
     np.testing.assert_array_equal(x[1], 0.0)
+
+
+def test_building_is_quiet_where_there_is_no_terminal(tmp_path, capsys):
+    """A scheduler's log full of a progress bar's lines."""
+    build_synthetic(tmp_path / "corpus", {"train": 4, "valid": 1}, 64, seed=0)
+    assert capsys.readouterr() == ("", "")

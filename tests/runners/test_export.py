@@ -48,7 +48,8 @@ def save_golden(mode: str) -> SimpleNamespace:
     golden = load_golden(mode)
     torch.save({"model_state_dict": golden.weights}, "utpexp.pt")
     Path("utpexp.py").write_text(
-        f"from config.utp_tiny import CFG\nCFG.MODEL.PARAM = {golden.param}\n"
+        "from copy import deepcopy\nfrom config.utp_tiny import CFG as TINY\nCFG = deepcopy(TINY)\n"
+        f"CFG.MODEL.PARAM = {golden.param}\n"
         "CFG.DATASET.PARAM.update(context_length=48, target_length=16)\n"
     )
     return golden

@@ -1,5 +1,6 @@
 """Pictures, read back from matplotlib's own objects."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,16 @@ from matplotlib.figure import Figure
 from runners.figures import (
     BAND_COLOUR,
     FORECAST_COLOUR,
+    GREY,
     HISTORY_COLOUR,
     Panel,
+    Window,
     choose_bands,
     draw_depth,
     draw_forecast,
+    draw_windows,
     save_figure,
+    student_styles,
 )
 
 NAN = float("nan")
@@ -85,10 +90,86 @@ def test_names_that_look_like_markup_are_drawn():
 
 def test_depth_figure_holds_each_head_at_its_depth():
     """Students drawn at their layer's index, or the teacher as one of them."""
-    (axes,) = draw_depth([2, 4, 6], [0.5, 0.4, 0.3], ["layer 1", "layer 3", "teacher"], "MAE").axes
-    heads, teacher, level = axes.lines
-    assert list(heads.get_xdata()) == [2, 4, 6]
-    assert list(heads.get_ydata()) == [0.5, 0.4, 0.3]
-    assert (list(teacher.get_xdata()), list(teacher.get_ydata())) == ([6], [0.3])
+    names = ["layer 1", "layer 3", "teacher"]
+    (axes,) = draw_depth([2, 4, 6], [0.5, 0.4, 0.3], names, "MAE", [0.9, 0.8, 0.7]).axes
+    before, joined, *heads, level = axes.lines
+    assert list(before.get_ydata()) == [0.9, 0.8, 0.7]
+    assert before.get_color() == GREY
+    assert list(joined.get_ydata()) == [0.5, 0.4, 0.3]
+    assert [tuple(head.get_xydata()[0]) for head in heads] == [(2, 0.5), (4, 0.4), (6, 0.3)]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "3", "teacher"]
     assert set(level.get_ydata()) == {0.3}
-    assert [text.get_text() for text in axes.texts] == ["layer 1", "layer 3", "teacher"]
+    assert len(draw_depth([2, 6], [0.5, 0.3], names[1:], "MAE").axes[0].lines) == 4
+
+
+def a_window(quantiles, students=2) -> Window:
+    """Three steps seen, two forecast."""
+    teacher = {level: np.array([10 * (level or 1), 20 * (level or 1)]) for level in quantiles}
+    medians = [np.array([i, i + 0.5]) for i in range(students)]
+    return Window(np.array([1.0, NAN, 3.0]), np.array([4.0, NAN]), teacher, medians)
+
+
+def test_windows_show_truth_bands_and_every_head():
+    """A student in the teacher's place, or a band that covers another share than it says."""
+    window = a_window([0.05, 0.25, 0.5, 0.75, 0.95])
+    figure = draw_windows([window] * 4, ["layer 1", "layer 3"])
+    _, axes = figure.axes
+    assert axes.get_xlim() == (-3, 2 * 6 - 3)
+    context, truth, first, second, teacher = axes.lines
+    # Three steps seen, two forecast, and one between two windows.
+    assert list(axes.get_xticks()) == [0, 6]
+    once = [[-3, 1], [-2, NAN], [-1, 3], [NAN, NAN], [3, 1], [4, NAN], [5, 3], [NAN, NAN]]
+    np.testing.assert_array_equal(context.get_xydata(), once)
+    future = [0, 1, NAN, 6, 7, NAN]
+    for line, values in (
+        (truth, [4, NAN]), (first, [0, 0.5]), (second, [1, 1.5]), (teacher, [5, 10])
+    ):  # fmt: skip
+        np.testing.assert_array_equal(line.get_xdata(), future)
+        np.testing.assert_array_equal(line.get_ydata(), [*values, NAN, *values, NAN])
+    for band, low, high in zip(axes.collections, (0.05, 0.25), (0.95, 0.75), strict=True):
+        for path, x in zip(band.get_paths(), (0, 6), strict=True):
+            corners = {tuple(corner) for corner in path.vertices.round(9)}
+            assert corners == {(x, 10 * low), (x + 1, 20 * low), (x, 10 * high), (x + 1, 20 * high)}
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["truth", "layer 1", "layer 3", "teacher", "90%", "50%"]
+
+
+def test_windows_show_what_is_near():
+    """A forecast of two steps at the end of a thousand is a dot."""
+    window = a_window([0.5])._replace(context=np.arange(1000.0))
+    context = draw_windows([window], ["layer 1", "layer 3"]).axes[0].lines[0]
+    assert list(context.get_ydata()[:-1]) == list(range(994, 1000))
+
+
+def test_windows_of_points_have_no_bands():
+    """Point mode has its pictures too."""
+    figure = draw_windows([a_window([None])], ["layer 1", "layer 3"])
+    assert not figure.axes[0].collections
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["truth", "layer 1", "layer 3", "teacher"]
+
+
+def test_a_head_has_one_colour_everywhere_and_no_other_has_it():
+    """Layer 3 is green in one picture and orange in the next."""
+    (depth,) = draw_depth([2, 4, 6], [3.0, 2, 1], ["layer 1", "layer 3", "teacher"], "loss").axes
+    (windows,) = draw_windows([a_window([0.5])], ["layer 1", "layer 3"]).axes
+    own = [line.get_color() for line in depth.lines if len(line.get_xdata()) == 1]
+    assert len(set(own)) == 3
+    others = {line.get_label(): line.get_color() for line in windows.lines}
+    assert own == [others[name] for name in ("layer 1", "layer 3", "teacher")]
+    assert own[2] == FORECAST_COLOUR
+    styles = [tuple(style.values()) for style in student_styles(12)]
+    assert len(set(styles)) == 12
+
+
+def test_losses_that_are_not_finite_are_drawn_around():
+    """A run that diverges must not end in its picture."""
+    window = a_window([0.25, 0.5, 0.75])
+    window.teacher[0.75][:] = np.inf
+    window.students[0][:] = NAN
+    for figure in (
+        draw_windows([window], ["layer 1", "layer 3"]),
+        draw_depth([2, 6], [NAN, math.inf], ["layer 1", "teacher"], "loss", [1.0, NAN]),
+    ):
+        figure.savefig("drawn.png")
+        assert Path("drawn.png").stat().st_size > 1000

@@ -4,6 +4,7 @@ import pickle
 import resource
 import sys
 import zipfile
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +18,17 @@ from runners.meters import Board
 from runners.stopping import TrainingError
 from runners.utp_runner import UTPRunner
 from tests.benchmarks.crash import points
-from tests.small import OVERRIDES, TINY, assert_same, run, scalars, small_config, weights_of
+from tests.small import (
+    FIGURES,
+    OVERRIDES,
+    TINY,
+    assert_same,
+    pictures,
+    run,
+    scalars,
+    small_config,
+    weights_of,
+)
 
 EACH_THREE = "TRAIN.CKPT_SAVE_STRATEGY=3"
 
@@ -205,25 +216,51 @@ def test_folder_without_permission_is_a_warning_and_an_error_in_the_end(monkeypa
 
 
 def test_curves_that_could_not_be_written_are_written_later(monkeypatch):
-    """A full disk must neither end the training nor leave a hole in its curves."""
-    run("undisturbed")
-    write = Board.write
+    """A full disk must neither end the training nor leave a hole in its curves and pictures."""
+    run("undisturbed", FIGURES)
+    write, calls = Board.write, Counter()
 
-    def write_on_full_disk(self, group, values, iteration):
+    def write_on_full_disk(self, iteration, *entries):
         (events,) = sorted(Path("run").glob("events*"))[-1:]
-        # Bytes; at 3 the training's points fit and the validation's do not, at 5 some do.
-        free = {(2, "train"): 0, (3, "val"): 0, (5, "train"): 250}.get((iteration, group), 10**9)
+        calls[iteration] += 1  # 1 is the training's, 2 the validation's
+        # Bytes. At 3 the training's points fit, the validation's and half a picture, at 5 some do.
+        free = {(2, 1): 0, (3, 2): 20_000, (5, 1): 250}.get((iteration, calls[iteration]), 10**9)
         with files_up_to(events.stat().st_size + free):
-            write(self, group, values, iteration)
+            write(self, iteration, *entries)
 
     monkeypatch.setattr(Board, "write", write_on_full_disk)
     monkeypatch.setattr("threading.excepthook", lambda _: None)  # of TensorBoard's writer thread
-    run("run")
-    assert "TensorBoard's file cannot be written" in Path("run/training.log").read_text()
+    run("run", FIGURES)
+    said = Path("run/training.log").read_text()
+    assert [f"iteration {i}: TensorBoard's file cannot" in said for i in (1, 2, 3, 4, 5, 6)] == [
+        False, True, True, False, True, False
+    ]  # fmt: skip
     one, other = points("undisturbed"), points("run")
     assert one.keys() == other.keys()
     for tag in one.keys() - {"train/samples_per_second"}:
         assert other[tag] == one[tag]
+    assert pictures("run") == pictures("undisturbed")
+
+
+def test_settings_that_could_not_be_written_cost_no_point_of_the_run_before(monkeypatch):
+    """A disk that is full when a run is resumed: TensorBoard would drop where it was stopped."""
+    run("run", "TRAIN.NUM_ITERATIONS=3")
+    write, calls = Board.write, []
+
+    def write_on_full_disk(self, iteration, *entries):
+        calls.append(iteration)
+        size = sorted(Path("run").glob("events*"))[-1].stat().st_size
+        with files_up_to(size if len(calls) == 1 else 10**9):
+            write(self, iteration, *entries)
+
+    monkeypatch.setattr(Board, "write", write_on_full_disk)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    run("run", resume=True)
+    assert calls[0] == 3
+    assert "TensorBoard's file cannot be written" in Path("run/training.log").read_text()
+    curves = scalars("run")
+    assert list(curves["train/loss"]) == [1, 2, 3, 4, 5, 6]
+    assert list(curves["val/loss"]) == [3, 6]
 
 
 def test_output_that_goes_to_a_full_disk_does_not_end_the_training(monkeypatch):

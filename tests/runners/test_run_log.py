@@ -1,5 +1,7 @@
 """What a run says."""
 
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
 from runners.run_log import RunLog
 
 
@@ -23,3 +25,36 @@ def test_other_processes_are_silent(tmp_path, capsys):
     log.close()
     assert not (tmp_path / "run").exists()
     assert capsys.readouterr() == ("", "")
+
+
+def test_charts_are_laid_out_once_and_settings_said_at_every_start(tmp_path):
+    """A second layout in a run's folder, or settings that a resumption changed and nobody sees."""
+    for iteration, rate in ((0, 0.5), (7, 0.25)):
+        log = RunLog(tmp_path, iteration, 10, is_main=True)
+        log.settings({"TRAIN.OPTIM.PARAM.lr": rate}, (1, 3), iteration)
+        log.close()
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert len(events.Tensors("custom_scalars__config__")) == 1
+    texts = {e.step: e.tensor_proto.string_val[0] for e in events.Tensors("config/text_summary")}
+    assert {step: b"lr | `%g` |" % rate in text for (step, text), rate in
+            zip(texts.items(), (0.5, 0.25), strict=True)} == {0: True, 7: True}  # fmt: skip
+
+
+def test_the_bar_has_the_last_validation_beside_the_loss(tmp_path, monkeypatch):
+    """A training loss alone says nothing of how it goes."""
+    log = RunLog(tmp_path, 0, 10, is_main=True)
+    values = {"loss": 2.0, "loss_gt_teacher": 1.5, "samples_per_second": 3.0}
+    monkeypatch.setattr(log.progress, "set_postfix", shown := Shown())
+    log.training(values, 1)
+    log.validation({"loss_gt_teacher": 1.25}, 1, is_best=True, figures={})
+    log.training(values | {"loss": 1.0}, 2)
+    log.close()
+    first = {"loss": "2.0000", "teacher": "1.5000"}
+    assert shown == [first, first | {"val": "1.2500"}, first | {"val": "1.2500", "loss": "1.0000"}]
+
+
+class Shown(list):
+    """Keeps what a bar was given."""
+
+    def __call__(self, values):
+        self.append(dict(values))

@@ -1,0 +1,146 @@
+"""What TensorBoard serves of a run, over HTTP as its pages get it."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from io import BytesIO
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+
+from runners.meters import chart_layout
+from tests.small import BYOT_OFF, FIGURES, POINT, make_corpus, run
+
+LIMIT = 120.0  # seconds for TensorBoard to start and to read the runs
+HEADS = ["loss_gt_head_0", "loss_gt_head_1", "loss_gt_teacher"]
+STUDENTS = ["loss_soft_student_0", "loss_soft_student_1"]
+
+
+class Board:
+    """A running TensorBoard."""
+
+    def __init__(self, port: int):
+        self.address = f"http://127.0.0.1:{port}/data/"
+
+    def get(self, path: str, **query: str) -> bytes:
+        with urlopen(f"{self.address}{path}?{urlencode(query)}", timeout=30) as response:
+            return response.read()
+
+    def json(self, path: str, **query: str):
+        return json.loads(self.get(path, **query))
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    """Serves two runs: one with students that was stopped and resumed, and one of points."""
+    folder, before = tmp_path_factory.mktemp("board"), Path.cwd()
+    os.chdir(folder)
+    try:
+        make_corpus(folder)
+        run("runs/byot/seed_0", FIGURES, "TRAIN.NUM_ITERATIONS=3")
+        run("runs/byot/seed_0", FIGURES, resume=True)
+        run("runs/none/seed_0", FIGURES, BYOT_OFF, POINT)
+    finally:
+        os.chdir(before)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder / "runs")]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--load_fast", "false"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        served, end = Board(port), time.monotonic() + LIMIT
+        while True:
+            assert process.poll() is None, (folder / "log").read_text()
+            try:
+                found = served.json("plugin/scalars/tags")
+                if len(found) == 2 and all("val/loss" in tags for tags in found.values()):
+                    break
+            except URLError:
+                pass
+            assert time.monotonic() < end, (folder / "log").read_text()
+            time.sleep(0.2)
+        yield served
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_runs_are_told_apart_by_their_folders(board):
+    """Arms of an ablation that all have one name."""
+    assert board.json("runs") == ["byot/seed_0", "none/seed_0"]
+
+
+def test_all_heads_are_in_one_chart_by_depth(board):
+    """A flat list of thirty scalars."""
+    layout = board.json("plugin/custom_scalars/layout")
+    charts = {
+        category["title"]: {
+            chart["title"]: chart["multiline"]["tag"] for chart in category["chart"]
+        }
+        for category in layout["category"]
+    }
+    assert list(charts) == ["validation", "training", "optimization"]
+    for group, title in (("val", "validation"), ("train", "training")):
+        own = charts[title]
+        assert own[f"{group}: loss_gt by head (0, 1, teacher)"] == [f"{group}/{h}$" for h in HEADS]
+        assert own[f"{group}: loss_soft by student (0, 1)"] == [f"{group}/{s}$" for s in STUDENTS]
+    # The run without students adds no chart: each is there once.
+    assert [len(own) for own in charts.values()] == [3, 3, 3]
+    for own in charts.values():
+        for tags in own.values():
+            for tag in tags:
+                found = board.json("plugin/custom_scalars/scalars", run="byot/seed_0", tag=tag)
+                assert list(found["tag_to_events"]) == [tag[:-1]]
+
+
+def test_curves_of_a_resumed_run_have_each_iteration_once(board):
+    """A gap, or a loop back, where the run went on."""
+    for tag, expected in (("train/loss", [1, 2, 3, 4, 5, 6]), ("val/loss_gt_head_1", [3, 6])):
+        points = board.json("plugin/scalars/scalars", run="byot/seed_0", tag=tag)
+        assert [step for _, step, _ in points] == expected
+
+
+def test_pictures_of_each_validation_are_served(board):
+    """An image that no browser can open, or only the last one."""
+    from matplotlib.image import imread
+
+    assert set(board.json("plugin/images/tags")["none/seed_0"]) == {"val/forecasts"}
+    tags = {"val/forecasts", "val/loss_gt_over_depth"}
+    assert set(board.json("plugin/images/tags")["byot/seed_0"]) == tags
+    for tag in tags:
+        images = board.json("plugin/images/images", run="byot/seed_0", tag=tag, sample="0")
+        assert [image["step"] for image in images] == [3, 6]
+        for image in images:
+            with urlopen(f"{board.address}plugin/images/individualImage?{image['query']}") as got:
+                pixels = imread(BytesIO(got.read()), format="png")
+            assert pixels.shape[0] > 250
+            assert np.ptp(pixels) == 1.0  # white paper, black ink
+
+
+def test_settings_are_a_table(board):
+    """'Which learning rate was that?', a week later."""
+    (first, resumed) = board.json("plugin/text/text", run="byot/seed_0", tag="config/text_summary")
+    assert (first["step"], resumed["step"]) == (0, 3)
+    for text, iterations in ((first["text"], 3), (resumed["text"], 6)):
+        cells = re.findall(r"<td[^>]*>(.*?)</td>", text)
+        settings = dict(zip(cells[::2], cells[1::2], strict=True))
+        assert settings["MODEL.PARAM.BYOT.AUX_HEAD_LAYERS"] == "<code>[0, 1]</code>"
+        assert settings["TRAIN.NUM_ITERATIONS"] == f"<code>{iterations}</code>"
+
+
+def test_a_layer_is_not_taken_for_one_that_begins_like_it():
+    """TensorBoard matches the beginning: head_1 would draw head_11 too."""
+    charts = chart_layout((1, 11))["validation"]
+    first, *_ = charts["val: loss_gt by head (1, 11, teacher)"][1]
+    assert re.match(first, "val/loss_gt_head_1")
+    assert not re.match(first, "val/loss_gt_head_11")

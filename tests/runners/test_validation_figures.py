@@ -1,0 +1,110 @@
+"""The pictures of a validation: what is on them is what was validated."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from runners.checkpoint import load_model
+from runners.utp_runner import UTPRunner
+from runners.validation_figures import ValidationFigures
+from tests.small import (
+    BYOT_OFF,
+    FIGURES,
+    OVERRIDES,
+    POINT,
+    ROOT,
+    TINY,
+    pictures,
+    run,
+    scalars,
+    small_config,
+)
+
+LEVELS = "MODEL.PARAM.quantiles=[0.05, 0.25, 0.5, 0.75, 0.95]"
+
+
+@pytest.mark.parametrize("mode", [[LEVELS], [POINT]], ids=["quantiles", "points"])
+def test_the_first_four_windows_are_drawn_as_they_were_validated(mode):
+    """Pictures of training windows, of other windows each time, or of a student as the teacher."""
+    runner = run("run", FIGURES, "VAL.DATA.BATCH_SIZE=7", *mode)
+    batch = runner.valid_windows.__getitems__(range(4))
+    forecasts = load_model("run/latest.pt")(batch.context, 16)
+    rows = runner.pictures.draw(runner.validation, {})["val/forecasts"].axes
+    context, truth, *lines = [
+        np.concatenate([line.get_ydata().reshape(2, -1)[:, :-1] for line in lines])
+        for lines in zip(*(axes.lines for axes in rows), strict=True)
+    ]
+    np.testing.assert_array_equal(context, batch.context[:, -48:])
+    expected = torch.where(batch.mask > 0, batch.labels, torch.nan)
+    np.testing.assert_array_equal(truth, expected)
+    middle = 0 if mode == [POINT] else 2
+    for line, values in zip(lines, [*forecasts.students.values(), forecasts.teacher], strict=True):
+        np.testing.assert_allclose(line, values[..., middle].detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_masked_label_is_not_drawn_as_zero():
+    """A batch holds 0 where a label is missing."""
+    runner = UTPRunner(small_config("run", FIGURES, BYOT_OFF))
+    batch = runner.valid_windows.__getitems__(range(2))
+    batch.mask[1, 3] = batch.labels[1, 3] = 0
+    runner.pictures.keep(batch, runner.wrapper(batch.context, 16))
+    (axes,) = runner.pictures.draw({"loss_gt_teacher": 1.0}, {})["val/forecasts"].axes
+    assert np.isnan(axes.lines[1].get_ydata()[17 + 3])  # 16 steps and a gap come before
+
+
+def test_the_validation_before_is_grey_after_a_resumption_too(monkeypatch):
+    """The first picture after a requeue would have nothing to compare with."""
+    seen, draw = [], ValidationFigures.draw
+
+    def spy(self, values, before):
+        seen.append((values, before))
+        return draw(self, values, before)
+
+    monkeypatch.setattr(ValidationFigures, "draw", spy)
+    run("run", FIGURES, "TRAIN.NUM_ITERATIONS=3")
+    run("run", FIGURES, resume=True)
+    (first, nothing), (_, before) = seen
+    assert nothing == {}
+    assert before == first
+    assert first["loss_gt_head_1"] == pytest.approx(scalars("run")["val/loss_gt_head_1"][3])
+
+
+def test_heads_are_drawn_at_the_layers_they_need():
+    """Index for number, or the teacher at the last student's place."""
+    runner = run("run", FIGURES)
+    validation = runner.validation
+    figure = runner.pictures.draw(validation, {})["val/loss_gt_over_depth"]
+    heads = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
+    names = ["loss_gt_head_0", "loss_gt_head_1", "loss_gt_teacher"]
+    expected = list(zip([1, 2, 3], [validation[name] for name in names], strict=True))
+    assert [tuple(head.get_xydata()[0]) for head in heads] == expected
+
+
+def test_pictures_are_of_each_validation_and_can_be_left_out():
+    """One key turns them off, and matplotlib is not even loaded."""
+    run("on", FIGURES, BYOT_OFF)
+    assert pictures("on") == {"val/forecasts": [3, 6]}
+    code = "import sys, train; status = train.main(sys.argv[1:])\n"
+    code += "assert 'matplotlib' not in sys.modules\nsys.exit(status)"
+    arguments = ["-c", str(TINY), "--run-dir", "off", *OVERRIDES]
+    command = [sys.executable, "-c", code, *arguments]
+    subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, check=True)
+    assert pictures("off") == {}
+
+
+def test_spread_is_of_the_teacher_over_all_validation_windows():
+    """Coverage of a student, of one batch, or with masked labels in it."""
+    runner = run("run", LEVELS, "VAL.DATA.BATCH_SIZE=7", "TRAIN.OPTIM.PARAM.lr=1e-30")
+    batch = runner.valid_windows.__getitems__(range(24))
+    teacher = load_model("run/latest.pt")(batch.context, 16).teacher.detach().numpy()
+    labels, counts = batch.labels.numpy(), batch.mask.numpy() > 0
+    curves = scalars("run")
+    for name, low, high in (("coverage_50", 1, 3), ("coverage_90", 0, 4)):
+        inside = (labels >= teacher[..., low]) & (labels <= teacher[..., high])
+        assert curves[f"val/{name}"][6] == pytest.approx(inside[counts].mean(), abs=1e-3)
+    crossed = (teacher[..., 1:] < teacher[..., :-1])[counts]
+    assert 0 < crossed.mean() < 1  # a fresh model's levels are in no order
+    assert curves["val/quantile_crossing"][6] == pytest.approx(crossed.mean(), abs=1e-3)
