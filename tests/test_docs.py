@@ -1,0 +1,240 @@
+"""The commands of README.md and docs/ are run as they stand there, in small.
+
+Models, files and numbers of steps are small; programs, options and the order of commands are those
+of the page. What needs GPUs or takes hours says so on its page, and has its options checked here.
+"""
+
+import argparse
+import re
+import runpy
+import shlex
+import shutil
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed.run
+
+import train
+from config.loading import load_config
+from config.utp_base import CFG as BASE
+from runners import ablate
+from tests.small import ROOT, TINY, make_corpus
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PREFIX = r"(?:[A-Z_]+=\S+ |systemd-run .*?(?=python))*"
+PROGRAM = re.compile(PREFIX + r"(?:python |pip |torchrun .*train\.py|tensorboard )")
+HOURS = "minutes to hours"  # on a page whose benchmarks are not run here
+LONG = [f"tests.benchmarks.{name}" for name in
+        ("crash", "faults", "inference", "loader", "loop", "scaling", "step")]  # fmt: skip
+SMALL = [
+    "MODEL.PARAM.embed_dim=16",
+    "MODEL.PARAM.num_heads=2",
+    "MODEL.PARAM.mlp_hidden_dim=16",
+    "TRAIN.NUM_ITERATIONS=2",
+    "TRAIN.DATA.BATCH_SIZE=2",
+    "TRAIN.DATA.NUM_WORKERS=0",
+    "DATASET.PARAM.context_length=48",
+    "DATASET.PARAM.target_length=16",
+    "DATASET.PARAM.num_valid_samples=4",
+    "VAL.FIGURES=False",
+]
+
+
+def commands(text: str) -> list[str]:
+    """The commands of a page in their order, each once, without comments."""
+    found, fence = [], ""
+    for line in re.sub(r" \\\n\s*", " ", text).splitlines():
+        if line.startswith("```"):
+            fence = "" if fence else line[3:]
+        elif fence == "bash" or (not fence and line.startswith("    ")):
+            found.append(line.strip())
+        elif not fence:
+            found += re.findall(r"`([^`]+)`", line)
+    found = [re.sub(r"\s+#.*", "", command) for command in found if PROGRAM.match(command)]
+    return list(dict.fromkeys(found))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    """Of a trained model."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        make_corpus(folder)
+        assert train.main(["--run-dir", "run", *SMALL]) == 0
+    return folder / "run" / "best.pt"
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch, checkpoint):
+    """A folder as a user has it, and a call that makes what a command reads."""
+    monkeypatch.chdir(tmp_path)
+    Path("config").symlink_to(ROOT / "config")
+    make_corpus(tmp_path)
+
+    def make(arguments: list[str]) -> None:
+        for option, word in zip(["", *arguments], arguments, strict=False):
+            path = Path(word.removeprefix("DATASET.NAME=") if "=" in word else word)
+            if "=" in word and word.startswith("DATASET.NAME="):
+                path = Path("datasets") / path
+            if option == "--out" or path.exists():
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".csv":
+                write_csv(path)
+            elif path.suffix == ".pt" or word == "CHECKPOINT":
+                shutil.copy(checkpoint, path)
+            elif path.suffix == ".py":
+                sizes = ", ".join(key.removeprefix("MODEL.PARAM.") for key in SMALL[:3])
+                lines = ["from copy import deepcopy", "from config.utp_base import CFG as BASE",
+                         "CFG = deepcopy(BASE)", f"CFG.MODEL.PARAM.update({sizes})"]  # fmt: skip
+                path.write_text("\n".join(lines))
+            elif path.parent == Path("datasets"):
+                shutil.copytree("datasets/synthetic", path)
+
+    return make
+
+
+def write_csv(path: Path) -> None:
+    """Series for all that a page does: of ETTh1's names and length, or enough to hold some out."""
+    hours, series = (14_400, 2) if path.name == "ETTh1.csv" else (600, 8)
+    lines = ["date,HUFL,OT" + "".join(f",{i}" for i in range(2, series))]
+    for i in range(hours):
+        time = datetime(2016, 7, 1) + timedelta(hours=i)
+        lines.append(f"{time}" + "".join(f",{i % 24 + i * i % (j + 3)}" for j in range(series)))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def check_pytest(arguments: list[str]) -> None:
+    """What it runs is there; this suite runs it."""
+    files = [ROOT / word for word in arguments if word.startswith("tests")]
+    text = "".join(path.read_text() for path in files)
+    if "-k" in arguments:
+        for word in arguments[arguments.index("-k") + 1].split(" or "):
+            assert re.search(rf"def test_\w*{word}", text), word
+
+
+def run_module(module: str, arguments: list[str], monkeypatch) -> int:
+    """Runs `python -m`; returns the status."""
+    monkeypatch.setattr(sys, "argv", [module, *arguments])
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        return ended.code or 0
+    return 0
+
+
+class Parsed(Exception):
+    """A command's options are what it takes."""
+
+
+def parse_only(module: str, arguments: list[str], monkeypatch) -> None:
+    """Runs `python -m` up to where it has read its options."""
+    for name in ("parse_args", "parse_intermixed_args"):
+        own = getattr(argparse.ArgumentParser, name)
+
+        def parse(parser, *given, own=own):
+            own(parser, *given)
+            raise Parsed
+
+        monkeypatch.setattr(argparse.ArgumentParser, name, parse)
+    with pytest.raises(Parsed):
+        run_module(module, arguments, monkeypatch)
+    monkeypatch.undo()
+
+
+def train_here(planned: ablate.Run, config_file: str) -> None:
+    """`ablate.train` without a process of its own."""
+    assert train.main(["-c", config_file, "--resume", *planned.overrides]) == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_work(page, world, monkeypatch):
+    """A page that has gone stale: an option renamed, a file moved, steps in the wrong order."""
+    text = page.read_text()
+    for command in commands(text):
+        for part in command.split(" && "):
+            part = re.sub(PREFIX, "", part, count=1)
+            part = re.sub(r"\[(--[^]]+)\]", r"\1", part)  # an option that may be left out
+            program, *words = [word for word in shlex.split(part) if word != "..."]
+            if (program, *words[:2]) == ("python", "-m", "runners.ablate"):
+                seeds = words.index("--seeds") + 2  # one is enough
+                while words[seeds].isdecimal():
+                    del words[seeds]
+            world(words)
+            status = 0
+            match program, *words:
+                case "python", "train.py", *arguments:
+                    status = train.main([*arguments, *SMALL])
+                case "python", "-m", "runners.ablate", *arguments:
+                    few = ["--stride", "5000"] if "--data" in arguments else []
+                    with monkeypatch.context() as patch:
+                        patch.setattr(ablate, "train", train_here)
+                        status = ablate.run(ablate.main, [*arguments, *few, *SMALL])
+                case "python", "-m", "pytest", *arguments:
+                    check_pytest(arguments)
+                case "python", "-m", "runners.evaluate", *arguments:
+                    few = ["--stride", "5000"]
+                    status = run_module("runners.evaluate", [*arguments, *few], monkeypatch)
+                case "python", "-m", module, *arguments if module in LONG:
+                    assert HOURS in text
+                    with monkeypatch.context() as patch:
+                        parse_only(module, arguments, patch)
+                case "torchrun", *arguments:
+                    (line,) = (line for line in text.splitlines() if line.startswith(part))
+                    assert "GPUs" in line.partition("#")[2]
+                    assert torch.distributed.run.parse_args(arguments).training_script == "train.py"
+                case "tensorboard", "--logdir", _:
+                    pass  # tests/runners/test_tensorboard.py
+                case "python", "-m", "config.schema", *_:
+                    pass  # tests/config/test_schema.py
+                case ("python", "-m", "venv", _) | (".", ".venv/bin/activate"):
+                    pass  # .ci/run
+                case "pip", "install", "-r", "requirements.txt":
+                    pass  # .ci/run
+                case "python", "-m", module, *arguments:
+                    status = run_module(module, arguments, monkeypatch)
+                case _:
+                    pytest.fail(f"{page.name}: nothing runs {command!r}")
+            assert status == 0, command
+
+
+def test_no_command_is_overlooked():
+    """Extraction that skips a block would keep it from being tested."""
+    for page in PAGES:
+        text = page.read_text()
+        found = " ".join(commands(text))
+        for command in re.findall(r"python (?:-m [\w.]+|\w+\.py)", text):
+            assert command in found, (page.name, command)
+    assert len(commands((ROOT / "README.md").read_text())) > 15
+
+
+def python_blocks(page: str) -> list[str]:
+    """The Python code of a page."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
+
+
+def test_python_of_the_readme_works(world):
+    """A renamed argument, another run folder, another default."""
+    byot, use = python_blocks("README.md")
+    names = {"context": torch.randn(3, 60)}
+    exec(byot, names)
+    assert names["BYOT"] == BASE.MODEL.PARAM.BYOT
+    (path,) = re.findall(r'"(checkpoints/.*?)"', use)
+    assert path == f"{load_config(TINY).TRAIN.CKPT_SAVE_DIR}/best.pt"
+    world([path])
+    exec(use, names)
+    assert names["quantiles"].shape == (3, 96, 21)
+
+
+def test_step_of_the_byot_page_works(make_utp):
+    """What someone copies into a training of their own."""
+    (step,) = python_blocks("docs/byot.md")
+    utp = make_utp(num_layers=8)
+    labels = torch.randn(2, 64)
+    exec(step, {"utp": utp, "context": torch.randn(2, 24), "labels": labels, "mask": labels**0})
+    assert all(parameter.grad is not None for parameter in utp.parameters())
