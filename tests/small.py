@@ -65,14 +65,6 @@ def start_torchrun(run_dir: str, *overrides: str, fault: str | None = None) -> s
     return subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
 
 
-def torchrun(*runs: tuple[str, ...]) -> None:
-    """Trains in two processes on the CPU; several runs, (folder, *overrides), at the same time."""
-    started = [start_torchrun(*run) for run in runs]
-    outputs = ["".join(process.communicate()) for process in started]
-    for process, output in zip(started, outputs, strict=True):
-        assert process.returncode == 0, output
-
-
 def scalars(run_dir: str | Path) -> dict[str, dict[int, float]]:
     """`{tag: {iteration: value}}` of a run's event files."""
     events = EventAccumulator(str(run_dir)).Reload()

@@ -1,11 +1,55 @@
 """Every test here runs in a folder of its own that holds a small corpus."""
 
+import os
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 
-from tests.small import make_corpus
+from tests.benchmarks.crash import descendants
+from tests.small import make_corpus, start_torchrun
+
+FAULTS = ("die:1:2", "die:0:2", "raise:1:2", "stop:1:2", "loop:1:2", "inf:1:1", "empty:1:1")
+STARTED = pytest.StashKey[dict[str, tuple[subprocess.Popen, Path]]]()
 
 
 @pytest.fixture(autouse=True)
 def _in_folder_with_corpus(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_corpus(tmp_path)
+
+
+def pytest_collection_finish(session):
+    """Starts the faulty runs before the first test: they wait most of their time."""
+    config = session.config
+    if config.option.collectonly or not any("faulty" in x.fixturenames for x in session.items):
+        return
+    folder = tempfile.TemporaryDirectory()
+    config.add_cleanup(folder.cleanup)
+    make_corpus(Path(folder.name))
+    started = config.stash[STARTED] = {}
+    config.add_cleanup(lambda: kill(started))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder.name)
+        for fault in FAULTS:
+            name, half = fault.replace(":", "_"), "TRAIN.DATA.BATCH_SIZE=4"
+            process = start_torchrun(name, half, "TRAIN.PEER_TIMEOUT=15", fault=fault)
+            started[fault] = process, Path(folder.name, name)
+
+
+def kill(started: dict[str, tuple[subprocess.Popen, Path]]) -> None:
+    """Ends what is left of the faulty runs."""
+    for process, _ in started.values():
+        for pid in (*descendants(process.pid), process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture
+def faulty(request) -> dict[str, tuple[subprocess.Popen, Path]]:
+    """`{fault: (process, folder)}` of runs in two processes, one of which fails."""
+    return request.config.stash[STARTED]

@@ -15,7 +15,7 @@ import pytest
 
 import train
 from config.loading import load_config
-from runners import ablate
+from runners import ablate, evaluate
 from runners.ablation_runs import Run
 from runners.checkpoint import load_checkpoint, to_plain
 from runners.command import run as run_command
@@ -113,18 +113,16 @@ def test_runs_of_a_seed_start_alike(folder):
     assert first["late"] == pytest.approx(first["none"], rel=1e-6)
 
 
-def test_files_are_scored_for_every_head(folder):
+def test_files_are_scored_for_every_head(folder, monkeypatch):
     """Zero-shot errors are missing, or are of another head or of other weights."""
+    monkeypatch.chdir(folder)
     runs = {(one["arm"], one["seed"]): one for one in report_of(folder)["runs"]}
     for one in (runs["none", 1], runs["hard", 1]):
         run_dir = folder / "out" / one["arm"] / f"seed_{one['seed']}"
         students = [head for head in one["val"] if head != "teacher"]
-        by_hand = [
-            sys.executable, "-m", "runners.evaluate", run_dir / "latest.pt", *EVALUATION,
-            "--out", "by_hand.json", *(["--heads", "all"] if students else []),
-        ]  # fmt: skip
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        subprocess.run(by_hand, cwd=folder, env=environment, check=True, capture_output=True)
+        by_hand = [run_dir / "latest.pt", *EVALUATION, "--out", "by_hand.json"]
+        by_hand += ["--heads", "all"] if students else []
+        assert run_command(evaluate.main, list(map(str, by_hand))) == 0
         results = json.loads((folder / "by_hand.json").read_text())["results"]
         rows = {row["forecaster"]: row for row in results}
         assert list(one["test_students"]) == students
@@ -229,9 +227,7 @@ def test_ctrl_c_and_the_same_command_again_lose_nothing(folder, monkeypatch):
     stopped_at = load_checkpoint(own / "latest.pt")["iteration"]
     assert 3 <= stopped_at < 100
     assert not (own / "summary.json").exists()
-    again = start(folder, "--arms", "none", "--seeds", "5", **settings)
-    again.communicate()
-    assert again.returncode == 0
+    assert call(folder, "--arms", "none", "--seeds", "5", **settings).returncode == 0
     steps = scalars(own)["train/loss"]
     assert list(steps) == [*range(1, 101)]
     straight = run("straight", *SMALL, *longer, "ENV.SEED=5", BYOT_OFF)

@@ -1,11 +1,8 @@
 """Several processes, one of which fails (tests/faulty_train.py)."""
 
 import math
-import os
-import signal
 import subprocess
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,32 +11,7 @@ import torch
 from data.windows import Windows
 from runners import utp_runner
 from runners.checkpoint import load_checkpoint
-from tests.benchmarks.crash import descendants
-from tests.small import make_corpus, run, scalars, start_torchrun, weights_of
-
-HALF = "TRAIN.DATA.BATCH_SIZE=4"
-LOST = ["die:1:2", "die:0:2", "raise:1:2", "stop:1:2", "loop:1:2"]
-SKIPPED = ["inf:1:1", "empty:1:1"]
-
-
-@pytest.fixture(scope="module")
-def faulty(tmp_path_factory):
-    """`{fault: (process, folder)}`: all started at once, since they mostly wait."""
-    folder = tmp_path_factory.mktemp("faults")
-    make_corpus(folder)
-    started = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for fault in LOST + SKIPPED:
-            name = fault.replace(":", "_")
-            process = start_torchrun(name, HALF, "TRAIN.PEER_TIMEOUT=15", fault=fault)
-            started[fault] = process, folder / name
-    yield started
-    for process, _ in started.values():
-        for pid in (*descendants(process.pid), process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.communicate()
+from tests.small import run, scalars, weights_of
 
 
 def wait_for(log: Path, words: str) -> None:

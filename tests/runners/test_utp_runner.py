@@ -29,7 +29,7 @@ from tests.small import (
     run,
     scalars,
     small_config,
-    torchrun,
+    start_torchrun,
     training_rows,
     weights_of,
 )
@@ -138,11 +138,17 @@ def test_one_step_is_the_same_however_the_batch_is_split():
     training_rows()[::3, 1::2] = np.nan
     batch = UTPRunner(small_config("look")).train_windows.__getitems__(range(8))
     assert batch.mask[:4].sum() != batch.mask[4:].sum()
-    half = ["TRAIN.DATA.BATCH_SIZE=4", "TRAIN.CKPT_SAVE_DIR=None"]
+    half, quarter = "TRAIN.DATA.BATCH_SIZE=4", "TRAIN.DATA.BATCH_SIZE=2"
+    twice = "TRAIN.GRAD_ACCUMULATION_STEPS=2"
+    started = [
+        start_torchrun("distributed", half, "TRAIN.CKPT_SAVE_DIR=None"),
+        start_torchrun("both", quarter, twice, "TRAIN.DATA.NUM_WORKERS=1"),
+    ]
     run("whole")
-    run("accumulated", "TRAIN.DATA.BATCH_SIZE=4", "TRAIN.GRAD_ACCUMULATION_STEPS=2")
-    quarter = ["TRAIN.DATA.BATCH_SIZE=2", "TRAIN.GRAD_ACCUMULATION_STEPS=2"]
-    torchrun(("distributed", *half), ("both", *quarter, "TRAIN.DATA.NUM_WORKERS=1"))
+    run("accumulated", half, twice)
+    for process in started:
+        output = "".join(process.communicate())
+        assert process.returncode == 0, output
     whole = scalars("whole")
     for other in ("accumulated", "distributed", "both"):
         curves = scalars(other)
