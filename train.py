@@ -62,7 +62,9 @@ def train(config: EasyDict, resume: bool, init_from: str | None) -> int:
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python train.py", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python train.py", description=__doc__.split("\n")[0], allow_abbrev=False
+    )
     base = Path(__file__).parent / "config" / "utp_base.py"
     parser.add_argument("-c", "--config", default=base, help="configuration (config/utp_base.py)")
     parser.add_argument("--run-dir", help="folder of the run (default: named by the configuration)")

@@ -33,7 +33,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"interrupted; nothing was left at {args.out}", file=sys.stderr)
         return 130
     _say(f"{args.out}: {report}")
-    _say(f"train on it with: python train.py DATASET.NAME={args.out.name}")
+    place = (
+        "" if args.out.parent.name == "datasets" else f", once it lies in datasets/{args.out.name}"
+    )
+    _say(f"train on it with: python train.py DATASET.NAME={args.out.name}{place}")
     return 0
 
 

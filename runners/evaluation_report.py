@@ -70,8 +70,10 @@ def depth_table(report: list[dict]) -> str:
 
 def plot_depth(path: Path, report: list[dict]) -> None:
     """Writes the picture of error over depth."""
-    depths, errors, names = zip(*((r["depth"], r["mae"], r["head"]) for r in report), strict=True)
-    figure = draw_depth(depths, errors, names, "MAE, mean over files and horizons")
+    *students, teacher = report
+    errors = {row["depth"] - 1: row["mae"] for row in students}
+    label = "MAE, mean over files and horizons"
+    figure = draw_depth(errors, teacher["mae"], teacher["depth"], label)
     write_aside(path, lambda file: figure.savefig(file, format="png", dpi=150)).replace(path)
 
 

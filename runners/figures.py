@@ -12,20 +12,33 @@ import numpy as np
 BLACK, BLUE, SKY_BLUE = "#000000", "#0072B2", "#56B4E9"
 COLOURS = (BLUE, "#D55E00", "#009E73", "#CC79A7", "#E69F00", SKY_BLUE, BLACK)
 HISTORY_COLOUR, FORECAST_COLOUR, BAND_COLOUR = BLACK, BLUE, SKY_BLUE  # forecast: the teacher's
-STUDENT_COLOURS = tuple(c for c in COLOURS if c not in (BLACK, BLUE, SKY_BLUE))
-LINE_STYLES = "-", "--", ":", "-."  # once round for every time that the colours have been used
+STUDENT_COLOURS = (*COLOURS[1:5], "#882255")  # and Tol's wine
+# Once round for every time that the colours have been used.
+LINE_STYLES, MARKERS = ("-", "--", ":", "-."), ("o", "D", "^", "v")
 GREY = "#999999"
 BAND_ALPHAS = (0.3, 0.6)  # the wide band, and the narrow one that lies on it
 BAND_STARTS = (0.05, 0.25)  # lower ends of the 90 % and of the 50 % band
 
 
-def student_styles(count: int) -> list[dict[str, str]]:
-    """Colour and line of each student, in depth order: the same in every picture of a model."""
-    number = len(STUDENT_COLOURS)
-    return [
-        {"color": STUDENT_COLOURS[i % number], "linestyle": LINE_STYLES[i // number % 4]}
-        for i in range(count)
-    ]
+def student_style(layer: int) -> dict[str, str]:
+    """Colour, line and marker of the student on a layer: the same in every picture.
+
+    The colours go round after five layers, so that students on thirds, halves or quarters of
+    usual depths differ.
+    """
+    rounds, number = divmod(layer, len(STUDENT_COLOURS))
+    rounds %= len(MARKERS)
+    return {"color": STUDENT_COLOURS[number], "linestyle": LINE_STYLES[rounds],
+            "marker": MARKERS[rounds]}  # fmt: skip
+
+
+def render(figure) -> np.ndarray:
+    """A figure of matplotlib as [height, width, 3] uint8."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 class Panel(NamedTuple):
@@ -57,38 +70,37 @@ class Window(NamedTuple):
         context: [L].
         labels: [H].
         teacher: `{level: values [H]}` with 0.5 among them, or `{None: values [H]}` for points.
-        students: median or point of each, in depth order, each [H].
+        students: `{layer: median or point [H]}`.
     """
 
     context: np.ndarray
     labels: np.ndarray
     teacher: dict[float | None, np.ndarray]
-    students: list[np.ndarray]
+    students: dict[int, np.ndarray]
 
 
-def draw_windows(windows: Sequence[Window], names: Sequence[str]):
+def draw_windows(windows: Sequence[Window]):
     """A figure of forecasts over the truth, two windows in a row, small enough for a card.
 
     Windows of a row share one pair of axes: it is axes and their text that take time to draw.
 
     Args:
-        windows: of one length and horizon.
-        names: of the students.
+        windows: of one length and horizon, and of the same heads.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.8), dpi=80)
     rows = -(-len(windows) // 2)
     for row, axes in enumerate(figure.subplots(rows, 1, squeeze=False)[:, 0]):
-        _draw_row(axes, windows[2 * row : 2 * row + 2], names)
+        _draw_row(axes, windows[2 * row : 2 * row + 2], 2 * row)
     handles, labels = axes.get_legend_handles_labels()
     top = 1 - 0.07 * -(-len(labels) // 6)  # a line of the legend has six
-    figure.subplots_adjust(left=0.07, right=0.99, bottom=0.02, top=top, hspace=0.06)
+    figure.subplots_adjust(left=0.09, right=0.99, bottom=0.06, top=top, hspace=0.16)
     figure.legend(handles, labels, loc="upper center", ncols=6, frameon=False, columnspacing=1.0)
     return figure
 
 
-def _draw_row(axes, windows: Sequence[Window], names: Sequence[str]) -> None:
+def _draw_row(axes, windows: Sequence[Window], number: int) -> None:
     horizon = len(windows[0].labels)
     seen = min(len(windows[0].context), 3 * horizon)  # enough to tell what is to be forecast
     width = seen + horizon + max(1, horizon // 4)
@@ -107,53 +119,63 @@ def _draw_row(axes, windows: Sequence[Window], names: Sequence[str]) -> None:
               linewidth=0.8)  # fmt: skip
     axes.plot(future_x, beside(w.labels for w in windows), color=HISTORY_COLOUR, linewidth=0.8,
               marker=".", markersize=3, label="truth")  # fmt: skip
-    for i, (name, style) in enumerate(zip(names, student_styles(len(names)), strict=True)):
-        values = beside(window.students[i] for window in windows)
-        axes.plot(future_x, values, **style, linewidth=1.2, label=name)
+    for layer in windows[0].students:
+        values = beside(window.students[layer] for window in windows)
+        style = student_style(layer) | {"marker": ""}
+        axes.plot(future_x, values, **style, linewidth=1.2, label=f"layer {layer}")
     levels = [level for level in windows[0].teacher if level is not None]
-    axes.plot(future_x, of(0.5 if levels else None), color=FORECAST_COLOUR, linewidth=1.6,
-              label="teacher")  # fmt: skip
+    middle = of(0.5 if levels else None)
+    axes.plot(future_x, middle, color=FORECAST_COLOUR, linewidth=1.6, label="teacher")
     for (low, high), alpha in zip(choose_bands(levels), BAND_ALPHAS, strict=False):
         axes.fill_between(future_x, of(low), of(high), color=BAND_COLOUR, alpha=alpha, linewidth=0,
                           label=f"{high - low:.0%}")  # fmt: skip
-    axes.set_xticks([i * width for i in range(len(windows))], [])
+    axes.set_xticks([i * width for i in range(len(windows))],
+                    [f"window {number + i}" for i in range(len(windows))])  # fmt: skip
     axes.set_xlim(-seen, 2 * width - seen)  # a lone window is as wide as the others
+    axes.axvline(width - seen - max(1, horizon // 4) / 2, color=BLACK, linewidth=0.8)
+    # A wild band, or student, must not flatten what it is about.
+    values = np.concatenate([*(w.context[-seen:] for w in windows),
+                             *(w.labels for w in windows), middle])  # fmt: skip
+    values = values[np.isfinite(values)]
+    if values.size:
+        edge = 0.2 * (np.ptp(values) or 1.0)
+        axes.set_ylim(values.min() - edge, values.max() + edge)
+    axes.set_ylabel("z-score", labelpad=0)
     axes.locator_params("y", nbins=5)
     axes.grid(alpha=0.5)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def draw_depth(
-    depths: Sequence[int],
-    errors: Sequence[float],
-    names: Sequence[str],
+    errors: dict[int, float],
+    teacher: float,
+    num_layers: int,
     label: str,
     before: Sequence[float] | None = None,
 ):
-    """A figure of error over depth; each head in its colour, the teacher a square.
+    """A figure of error over depth; each head in its style, the teacher a square.
 
     Args:
-        depths: layers that each head needs.
-        errors: of each head.
-        names: of the heads; the last one is the teacher.
+        errors: `{layer: error of its student}`, in depth order.
+        teacher: the teacher's error.
+        num_layers: of the model.
         label: of the error.
-        before: the errors of an earlier time, drawn in grey.
+        before: all of them at an earlier time, the teacher's last, drawn in grey.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.5, 3.6), dpi=80)
-    axes = figure.add_axes((0.15, 0.14, 0.82, 0.77))
+    axes = figure.add_axes((0.17, 0.14, 0.8, 0.77))
+    depths = [*(layer + 1 for layer in errors), num_layers]  # layers that each head needs
     if before is not None:
         axes.plot(depths, before, color=GREY, marker=".", linewidth=1)
         axes.set_title("grey: the validation before", fontsize="small", loc="right", color=GREY)
-    axes.plot(depths, errors, color=BLACK, linewidth=0.8)
-    students = student_styles(len(depths) - 1)
-    styles = [*({"color": style["color"], "marker": "o"} for style in students),
-              {"color": FORECAST_COLOUR, "marker": "s"}]  # fmt: skip
-    for depth, error, style in zip(depths, errors, styles, strict=True):
-        axes.plot([depth], [error], **style, linestyle="")
-    axes.axhline(errors[-1], color=FORECAST_COLOUR, linewidth=0.8, linestyle=":")
-    axes.set_xticks(depths, [name.removeprefix("layer ") for name in names])
+    axes.plot(depths, [*errors.values(), teacher], color=BLACK, linewidth=0.8)
+    for layer, error in errors.items():
+        axes.plot([layer + 1], [error], **student_style(layer) | {"linestyle": ""})
+    axes.plot([num_layers], [teacher], color=FORECAST_COLOUR, marker="s", linestyle="")
+    axes.axhline(teacher, color=FORECAST_COLOUR, linewidth=0.8, linestyle=":")
+    axes.set_xticks(depths, [*map(str, errors), "teacher"])
     axes.set(xlabel="head on layer", ylabel=label)
     axes.margins(x=0.1, y=0.1)
     axes.locator_params("y", nbins=5)

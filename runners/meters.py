@@ -10,6 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from runners.distributed import sum_over_ranks
 
+LAYOUT_BEFORE = 2**20  # bytes of an event file; the layout is its second entry
 Entry = Callable[[SummaryWriter], None]  # what is written: a call of one of its methods
 
 
@@ -100,9 +101,12 @@ def chart_layout(aux_head_layers: tuple[int, ...]) -> dict[str, dict[str, list]]
             f"{group}: loss_soft by student ({names})": chart(*soft),
         }
 
-    against = {"train against val (teacher)": chart("train/loss_gt_teacher", "val/loss_gt_teacher")}
+    teacher = {
+        "val: loss_gt of the teacher": chart("val/loss_gt_teacher"),  # of all runs, one line each
+        "train against val (teacher)": chart("train/loss_gt_teacher", "val/loss_gt_teacher"),
+    }
     return {
-        "validation": heads("val") | against,
+        "validation": heads("val") | teacher,
         "training": heads("train") | {"loss that is minimised": chart("train/loss")},
         "optimization": {
             "learning rate": chart("train/lr"),
@@ -152,6 +156,15 @@ class Board:
             self._writer = None  # its thread is dead
             raise
         self._written = len(self._entries)
+
+    def has_layout(self) -> bool:
+        """Whether a run's folder holds its charts' layout already."""
+        heads = (path.open("rb") for path in self._folder.glob("events.out.tfevents.*"))
+        for file in heads:
+            with file:
+                if b"custom_scalars__config__" in file.read(LAYOUT_BEFORE):
+                    return True
+        return False
 
     def _open(self, purge_step: int) -> SummaryWriter:
         return SummaryWriter(str(self._folder), purge_step=purge_step)

@@ -11,7 +11,7 @@ target counts nowhere.
 | coverage | for each q, share of y <= p_q | |
 | coverage_error | mean over q of abs(coverage - q) | |
 | crossing | share of neighbouring levels i, i + 1 with p_(i+1) < p_i | |
-| coverage_50, coverage_90 (`spread`) | share of y in [p_0.25, p_0.75], in [p_0.05, p_0.95] | |
+| coverage_50, coverage_90 (`calibration`) | share of y in [p_0.25, p_0.75], in [p_0.05, p_0.95] | |
 """  # noqa: E501
 
 import math
@@ -70,7 +70,7 @@ class ForecastMetrics:
         weight = there[..., None].double()
         self._pinball = self._pinball + (pinball * weight).sum((0, 1)).cpu()
         self._below = self._below + ((errors <= 0) * weight).sum((0, 1)).cpu()
-        self._crossed += ((forecast.diff(dim=-1) < 0) * weight).sum().item()
+        self._crossed += (crosses(forecast) * weight).sum().item()
 
     def result(self) -> dict[str, float | dict[float, float] | None]:
         """The metrics by name; None where one is not defined. `coverage` is `{level: share}`."""
@@ -96,15 +96,15 @@ class ForecastMetrics:
         return values
 
 
-def spread_names(quantiles: Sequence[float] | None) -> list[str]:
-    """What `spread` measures of such forecasts; a band only where its levels are there."""
+def calibration_names(quantiles: Sequence[float] | None) -> list[str]:
+    """What `calibration` measures of such forecasts; a band only where its levels are there."""
     if quantiles is None or len(quantiles) < 2:
         return []
-    bands = [name for name, band in BANDS.items() if set(band) <= set(quantiles)]
+    bands = [name for name, band in BANDS.items() if None not in places(band, quantiles)]
     return [*bands, "quantile_crossing"]
 
 
-def spread(
+def calibration(
     forecast: Tensor, target: Tensor, mask: Tensor, quantiles: Sequence[float] | None
 ) -> Tensor:
     """Coverage of the bands and crossing, as means over the targets that count.
@@ -118,17 +118,28 @@ def spread(
         quantiles: levels, ascending, or None for points.
 
     Returns:
-        In the order of `spread_names`, [names] float64; 0 where no target counts.
+        In the order of `calibration_names`, [names] float64; 0 where no target counts.
     """
     shares = []
-    for name in spread_names(quantiles):
+    for name in calibration_names(quantiles):
         if name in BANDS:
-            low, high = (forecast[..., quantiles.index(level)] for level in BANDS[name])
+            low, high = (forecast[..., place] for place in places(BANDS[name], quantiles))
             share = ((target >= low) & (target <= high)).double()
         else:
-            share = (forecast.diff(dim=-1) < 0).double().mean(-1)
+            share = crosses(forecast).double().mean(-1)
         shares.append((share * mask).sum() / mask.sum().clamp(min=1.0))
     return torch.stack(shares) if shares else mask.new_zeros(0, dtype=torch.float64)
+
+
+def crosses(forecast: Tensor) -> Tensor:
+    """Whether each level's forecast lies below that of the level before, [..., Q - 1]."""
+    return forecast.diff(dim=-1) < 0
+
+
+def places(levels: Sequence[float], quantiles: Sequence[float]) -> list[int | None]:
+    """Where each level stands among the quantiles, but for rounding; None where it does not."""
+    near = [[i for i, q in enumerate(quantiles) if abs(q - level) < 1e-6] for level in levels]
+    return [found[0] if found else None for found in near]
 
 
 def seasonal_scale(training: Tensor, season: int) -> Tensor:

@@ -52,13 +52,16 @@ class StepGuard:
         self.total = self.total + bad
         return bad.float()
 
-    def report(self, iteration: int, batch: int, seed: int) -> str:
-        """What has been skipped until now, for the log; empty where nothing was.
+    def check_limit(self, iteration: int, batch: int, seed: int) -> int:
+        """Ends the training where too many steps in a row were bad; reads from the device.
 
         Args:
             iteration: after which.
             batch: samples of a step.
             seed: of their order.
+
+        Returns:
+            How many steps have been skipped until now.
 
         Raises:
             TrainingError: the limit is reached; with the samples to look at.
@@ -72,7 +75,7 @@ class StepGuard:
                 f"{first + 1} on (samples {samples[0]} to {samples[1]} of seed {seed}); weights "
                 f"are those of iteration {first}"
             )
-        return f"iteration {iteration}: {total} non-finite steps skipped until now" * (total > 0)
+        return total
 
     def state_dict(self) -> dict[str, int]:
         return {"run": int(self.run), "total": int(self.total)}

@@ -7,11 +7,13 @@ from contextlib import suppress
 from operator import methodcaller
 from pathlib import Path
 
+from numpy import ndarray
 from tqdm import tqdm
 
 from runners.meters import Board, Entry, chart_layout
 
 DAY = 24 * 3600.0
+OFTEN_ASKED_FOR = "MODEL.PARAM.BYOT.", "TRAIN.OPTIM.", "TRAIN.NUM_", "TRAIN.DATA.", "DATASET."
 logger = logging.getLogger("utp")
 
 
@@ -34,13 +36,21 @@ class RunLog:
         iteration: where training begins.
         num_iterations: where it ends.
         is_main: whether this process is the one that speaks.
+        validation: the last one's meters, where training goes on.
     """
 
-    def __init__(self, folder: Path, iteration: int, num_iterations: int, is_main: bool):
+    def __init__(
+        self,
+        folder: Path,
+        iteration: int,
+        num_iterations: int,
+        is_main: bool,
+        validation: dict[str, float] | None = None,
+    ):
         self.folder = folder
         self.num_iterations = num_iterations
         self.is_main = is_main
-        self._postfix = {}  # of the bar
+        self._postfix = {} if not validation else {"val": f"{validation['loss_gt_teacher']:.4f}"}
         # Where there is no terminal (None), lines take the place of the bar.
         self.progress = tqdm(
             total=num_iterations, initial=iteration, unit="it", disable=None if is_main else True
@@ -62,18 +72,27 @@ class RunLog:
         if self.is_main:
             logger.log(level, line)
 
+    def skipped(self, number: int, iteration: int) -> None:
+        """How many steps have changed no weight, if any has."""
+        if number:
+            line = f"iteration {iteration}: {number} non-finite steps skipped until now"
+            self.say(line, logging.WARNING)
+
     def settings(self, values: dict[str, object], layers: tuple[int, ...], iteration: int) -> None:
-        """The run's own record, and in the beginning how its charts are laid out.
+        """The run's own record, and once in its life how its charts are laid out.
 
         Args:
             values: `{dotted key: value}`, resolved.
             layers: of the students.
             iteration: from which on they hold.
         """
-        rows = "\n".join(f"| {key} | `{value!r}` |" for key, value in values.items())
+        if not self.is_main:
+            return
+        keys = sorted(values, key=lambda key: not key.startswith(OFTEN_ASKED_FOR))  # else as it is
+        rows = "\n".join(f"| {key} | `{values[key]!r}` |" for key in keys)
         text = methodcaller("add_text", "config", f"| key | value |\n|---|---|\n{rows}", iteration)
         layout = methodcaller("add_custom_scalars", chart_layout(layers))
-        self._chart(iteration, text, *([] if iteration else [layout]))
+        self._chart(iteration, text, *([] if self.board.has_layout() else [layout]))
 
     def training(self, values: dict[str, float], iteration: int) -> None:
         """The meters of one log interval."""
@@ -88,7 +107,7 @@ class RunLog:
         )
 
     def validation(
-        self, values: dict[str, float], iteration: int, is_best: bool, figures: dict[str, object]
+        self, values: dict[str, float], iteration: int, is_best: bool, pictures: dict[str, ndarray]
     ) -> None:
         """The meters of one validation.
 
@@ -96,14 +115,14 @@ class RunLog:
             values: by name.
             iteration: after which.
             is_best: whether the teacher has never been better.
-            figures: of matplotlib, by tag.
+            pictures: by tag, each [height, width, 3] uint8.
         """
         now = time.time()
-        pictures = [
-            methodcaller("add_figure", tag, figure, iteration, walltime=now)
-            for tag, figure in figures.items()
+        images = [
+            methodcaller("add_image", tag, picture, iteration, now, dataformats="HWC")
+            for tag, picture in pictures.items()
         ]
-        self._chart(iteration, *_scalars("val", values, iteration), *pictures)
+        self._chart(iteration, *_scalars("val", values, iteration), *images)
         teacher, best = f"{values['loss_gt_teacher']:.4f}", " (best)" if is_best else ""
         self._postfix["val"] = teacher
         self.progress.set_postfix(self._postfix)

@@ -6,6 +6,7 @@ import threading
 import time
 
 SIGNALS = signal.SIGTERM, signal.SIGINT
+FINISHING = b"\nfinishing the step in hand, then saving; the same signal again ends at once\n"
 SAME_REQUEST = 1.0  # seconds in which a launcher may pass on what this process got itself
 SIGNALS_FORWARDED = "UTP_SIGNALS_FORWARDED"  # in the environment: there is such a launcher
 
@@ -52,6 +53,8 @@ class StopRequest:
             signal.raise_signal(signum)
         if not self.signum:
             self.signum, self._since = signum, now
+            if os.environ.get("RANK", "0") == "0":
+                os.write(2, FINISHING)  # print may have been what the signal interrupted
 
 
 def ignore_signals(*_) -> None:

@@ -23,7 +23,7 @@ from runners.checkpoint import CheckpointError
 from runners.distributed import PeerLostError, peak_memory
 from runners.keeper import Keeper
 from runners.meters import Meters, loss_names, loss_values
-from runners.metrics import spread, spread_names
+from runners.metrics import calibration, calibration_names
 from runners.optimization import StepGuard, cosine_warmup
 from runners.run_log import RunLog
 from runners.stopping import Stopped, StopRequest, TrainingError
@@ -120,14 +120,19 @@ class UTPRunner:
             self.train_windows, train, self.process, self.iteration, pin_memory
         )
         self.log = RunLog(
-            self.run_dir, self.iteration, self.config.TRAIN.NUM_ITERATIONS, self.process.is_main
+            self.run_dir,
+            self.iteration,
+            train.NUM_ITERATIONS,
+            self.process.is_main,
+            self.validation,
         )
         try:
             with StopRequest() as stop, distributed.naming_lost_peers():
                 self._begin()
+                first = self.iteration
                 self._loop(stop)
-                # A finished run, resumed, trains no step; older checkpoints hold no validation.
-                validation = self.validation or self.validate()
+                # The last step validates; a finished run, resumed, trains none.
+                validation = self.validation if self.iteration > first else self.validate()
                 self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
                 self.keeper.check()
                 self._write_summary(validation)
@@ -147,7 +152,7 @@ class UTPRunner:
     def _loop(self, stop: StopRequest) -> None:
         train, num_iterations = self.config.TRAIN, self.config.TRAIN.NUM_ITERATIONS
         horizon = self.config.DATASET.PARAM.target_length
-        world_size = self.process.world_size
+        seed, world_size = self.config.ENV.SEED, self.process.world_size
         schedule = train.LR_SCHEDULER.PARAM
         max_norm = train.CLIP_GRAD_PARAM.max_norm or torch.inf
         parameters = list(self.wrapper.parameters())
@@ -206,18 +211,13 @@ class UTPRunner:
                 started = time.perf_counter()
             saves = self._is_due(train.CKPT_SAVE_STRATEGY) or self._is_due(self.config.VAL.INTERVAL)
             if saves or self._is_due(train.LOG_INTERVAL):
-                skips = self.guard.report(self.iteration, self.global_batch, self.config.ENV.SEED)
-                if skips:
-                    self.log.say(skips, logging.WARNING)
+                skipped_steps = self.guard.check_limit(self.iteration, self.global_batch, seed)
+                self.log.skipped(skipped_steps, self.iteration)
             if self._is_due(train.LOG_INTERVAL):
                 averages = self.meters.averages()
                 steps, now = self.iteration - last_logged, time.perf_counter()
                 rate = steps * self.global_batch / (now - logged)
-                others = {
-                    "lr": lr,
-                    "samples_per_second": rate,
-                    "skipped_steps": int(self.guard.total),
-                }
+                others = {"lr": lr, "samples_per_second": rate, "skipped_steps": skipped_steps}
                 self.log.training(averages | others, self.iteration)
                 last_logged, logged = self.iteration, now
 
@@ -227,8 +227,8 @@ class UTPRunner:
             if self._is_due(self.config.VAL.INTERVAL):
                 before, self.validation = self.validation, self.validate()
                 is_best = self.keeper.is_best(self.validation)
-                figures = self.pictures.draw(self.validation, before) if self.pictures else {}
-                self.log.validation(self.validation, self.iteration, is_best, figures)
+                drawn = self.pictures.draw(self.validation, before) if self.pictures else {}
+                self.log.validation(self.validation, self.iteration, is_best, drawn)
                 if is_best:
                     self.keeper.save_best(self._state(), self.validation, self.log)
             if self._is_due(train.CKPT_SAVE_STRATEGY):
@@ -238,10 +238,10 @@ class UTPRunner:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """The validation losses of all heads, averaged over the same windows at every call."""
+        """The meters of validation, averaged over the same windows at every call."""
         param = self.config.DATASET.PARAM
-        quantiles = self.wrapper.utp.quantiles
-        names = [*loss_names(self.wrapper.aux_head_layers), *spread_names(quantiles)]
+        levels = self.wrapper.utp.quantiles
+        names = [*loss_names(self.wrapper.aux_head_layers), *calibration_names(levels)]
         meters = Meters(names, self.device)
         size, count = self.config.VAL.DATA.BATCH_SIZE, param.num_valid_samples
         self.wrapper.eval()
@@ -255,10 +255,10 @@ class UTPRunner:
             forecasts = self._forward(self.wrapper, batch.context, param.target_length)
             num_valid = batch.mask.sum()
             _, values = self._losses(forecasts, batch, num_valid)
-            shares = spread(forecasts.teacher, batch.labels, batch.mask, quantiles)
+            shares = calibration(forecasts.teacher, batch.labels, batch.mask, levels)
             meters.add(torch.cat([values, shares]) * num_valid, num_valid)
-            if self.pictures and samples.start == 0:
-                self.pictures.keep(batch, forecasts)
+            if self.pictures:
+                self.pictures.keep(batch, forecasts, is_first=samples.start == 0)
         self.wrapper.train()
         return meters.averages()
 

@@ -6,9 +6,10 @@ from torch import Tensor
 
 from data.windows import Batch
 from models.byot import BYOTWrapper, Forecasts
-from runners.figures import Window, draw_depth, draw_windows
+from runners.figures import Window, draw_depth, draw_windows, render
+from runners.run_log import logger
 
-COUNT = 4  # windows that are drawn; a smaller validation, or a smaller batch, has fewer
+COUNT = 4  # windows that are drawn
 
 
 class ValidationFigures:
@@ -19,44 +20,63 @@ class ValidationFigures:
     """
 
     def __init__(self, wrapper: BYOTWrapper):
-        self.quantiles = wrapper.utp.quantiles
+        self.utp = wrapper.utp
         self.layers = wrapper.aux_head_layers
-        self.num_layers = len(wrapper.utp.encoder_layers)
         self._windows = []
 
-    def keep(self, batch: Batch, forecasts: Forecasts) -> None:
-        """Takes the first windows of a batch, with the forecasts that have been made of them."""
-        median = 0 if self.quantiles is None else self.quantiles.index(0.5)
-        labels = torch.where(batch.mask > 0, batch.labels, torch.nan)
-        teacher = _plain(forecasts.teacher)
-        students = [_plain(own[..., median]) for own in forecasts.students.values()]
-        levels = self.quantiles or [None]
-        self._windows = [
-            Window(context, truth, dict(zip(levels, teacher[i].T, strict=True)),
-                   [own[i] for own in students])
-            for i, (context, truth) in enumerate(zip(_plain(batch.context), _plain(labels),
-                                                     strict=True))
-        ]  # fmt: skip
+    def keep(self, batch: Batch, forecasts: Forecasts, is_first: bool) -> None:
+        """Takes windows for the next pictures, with the forecasts that have been made of them.
 
-    def draw(self, values: dict[str, float], before: dict[str, float]) -> dict[str, object]:
-        """The pictures of a validation, by tag.
+        Args:
+            batch: of the validation.
+            forecasts: of the same windows.
+            is_first: whether it is the validation's first batch; later ones fill up to COUNT.
+        """
+        if is_first:
+            self._windows = []
+        missing = COUNT - len(self._windows)
+        if missing:
+            self._windows += self._windows_of(batch, forecasts)[:missing]
+
+    def draw(self, values: dict[str, float], before: dict[str, float]) -> dict[str, np.ndarray]:
+        """The pictures of a validation, by tag, each [height, width, 3] uint8.
 
         Args:
             values: its meters.
             before: those of the validation before, or empty.
         """
-        heads = [f"loss_gt_head_{layer}" for layer in self.layers] + ["loss_gt_teacher"]
-        names = [f"layer {layer}" for layer in self.layers]
-        figures = {"val/forecasts": draw_windows(self._windows, names)}
+        try:
+            return {tag: render(figure) for tag, figure in self.figures(values, before).items()}
+        except Exception as error:  # whatever it is, a picture must not end a training
+            logger.warning(f"the pictures of this validation cannot be drawn: {error}")
+            return {}
+
+    def figures(self, values: dict[str, float], before: dict[str, float]) -> dict[str, object]:
+        """The same as figures of matplotlib."""
+        figures = {"val/forecasts": draw_windows(self._windows)}
         if self.layers:  # one head alone is no curve
+            heads = [f"loss_gt_head_{layer}" for layer in self.layers]
             figures["val/loss_gt_over_depth"] = draw_depth(
-                [*(layer + 1 for layer in self.layers), self.num_layers],
-                [values[head] for head in heads],
-                [*names, "teacher"],
-                "loss_gt",
-                [before[head] for head in heads] if before else None,
+                {layer: values[head] for layer, head in zip(self.layers, heads, strict=True)},
+                values["loss_gt_teacher"],
+                len(self.utp.encoder_layers),
+                "val/loss_gt",
+                [before[head] for head in [*heads, "loss_gt_teacher"]] if before else None,
             )
         return figures
+
+    def _windows_of(self, batch: Batch, forecasts: Forecasts) -> list[Window]:
+        labels = torch.where(batch.mask > 0, batch.labels, torch.nan)
+        context, labels, teacher = map(_plain, (batch.context, labels, forecasts.teacher))
+        students = {
+            layer: _plain(own[..., self.utp.median]) for layer, own in forecasts.students.items()
+        }
+        levels = self.utp.quantiles or [None]
+        return [
+            Window(context[i], labels[i], dict(zip(levels, teacher[i].T, strict=True)),
+                   {layer: own[i] for layer, own in students.items()})
+            for i in range(len(context))
+        ]  # fmt: skip
 
 
 def _plain(values: Tensor) -> np.ndarray:

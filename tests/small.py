@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import train
 from config.loading import load_config
 from data.synthetic import build_synthetic
+from runners.ablation_runs import Run
 from runners.checkpoint import load_checkpoint
 from runners.utp_runner import UTPRunner
 
@@ -63,6 +65,11 @@ def start_torchrun(run_dir: str, *overrides: str, fault: str | None = None) -> s
     environment |= {"FAULT": fault} if fault else {}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
+
+
+def train_here(planned: Run, config_file: str) -> None:
+    """`runners.ablate.train` without a process of its own."""
+    assert train.main(["-c", config_file, "--resume", *planned.overrides]) == 0
 
 
 def scalars(run_dir: str | Path) -> dict[str, dict[int, float]]:

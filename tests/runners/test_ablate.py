@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import train
 from config.loading import load_config
 from runners import ablate, evaluate
 from runners.ablation_runs import Run
@@ -29,6 +28,7 @@ from tests.small import (
     make_corpus,
     run,
     scalars,
+    train_here,
     weights_of,
 )
 
@@ -60,17 +60,13 @@ def start(folder, *options, out="out", overrides=()):
     )
 
 
-def call(folder, *options, out="out", overrides=()):
+def call(folder, *options, out="out", overrides=(), train=train_here):
     """Runs it to the end, its trainings too, in this process: starting many takes long."""
-
-    def train_here(planned, config_file):
-        assert train.main(["-c", config_file, "--resume", *planned.overrides]) == 0
-
     stdout, stderr = io.StringIO(), io.StringIO()
     argv = ["-c", str(TINY), *EVALUATION, *options, "--out", out, *SMALL, *overrides]
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(stdout), redirect_stderr(stderr):
         patch.chdir(folder)
-        patch.setattr(ablate, "train", train_here)
+        patch.setattr(ablate, "train", train)
         status = run_command(ablate.main, argv)
     return subprocess.CompletedProcess(argv, status, stdout.getvalue(), stderr.getvalue())
 
@@ -227,7 +223,8 @@ def test_ctrl_c_and_the_same_command_again_lose_nothing(folder, monkeypatch):
     stopped_at = load_checkpoint(own / "latest.pt")["iteration"]
     assert 3 <= stopped_at < 100
     assert not (own / "summary.json").exists()
-    assert call(folder, "--arms", "none", "--seeds", "5", **settings).returncode == 0
+    again = call(folder, "--arms", "none", "--seeds", "5", **settings, train=ablate.train)
+    assert again.returncode == 0
     steps = scalars(own)["train/loss"]
     assert list(steps) == [*range(1, 101)]
     straight = run("straight", *SMALL, *longer, "ENV.SEED=5", BYOT_OFF)

@@ -19,8 +19,9 @@ from runners.figures import (
     draw_depth,
     draw_forecast,
     draw_windows,
+    render,
     save_figure,
-    student_styles,
+    student_style,
 )
 
 NAN = float("nan")
@@ -90,8 +91,7 @@ def test_names_that_look_like_markup_are_drawn():
 
 def test_depth_figure_holds_each_head_at_its_depth():
     """Students drawn at their layer's index, or the teacher as one of them."""
-    names = ["layer 1", "layer 3", "teacher"]
-    (axes,) = draw_depth([2, 4, 6], [0.5, 0.4, 0.3], names, "MAE", [0.9, 0.8, 0.7]).axes
+    (axes,) = draw_depth({1: 0.5, 3: 0.4}, 0.3, 6, "MAE", [0.9, 0.8, 0.7]).axes
     before, joined, *heads, level = axes.lines
     assert list(before.get_ydata()) == [0.9, 0.8, 0.7]
     assert before.get_color() == GREY
@@ -99,30 +99,31 @@ def test_depth_figure_holds_each_head_at_its_depth():
     assert [tuple(head.get_xydata()[0]) for head in heads] == [(2, 0.5), (4, 0.4), (6, 0.3)]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "3", "teacher"]
     assert set(level.get_ydata()) == {0.3}
-    assert len(draw_depth([2, 6], [0.5, 0.3], names[1:], "MAE").axes[0].lines) == 4
+    assert len(draw_depth({1: 0.5}, 0.3, 6, "MAE").axes[0].lines) == 4
 
 
-def a_window(quantiles, students=2) -> Window:
+def a_window(quantiles, layers=(1, 3)) -> Window:
     """Three steps seen, two forecast."""
     teacher = {level: np.array([10 * (level or 1), 20 * (level or 1)]) for level in quantiles}
-    medians = [np.array([i, i + 0.5]) for i in range(students)]
+    medians = {layer: np.array([layer, layer + 0.5]) for layer in layers}
     return Window(np.array([1.0, NAN, 3.0]), np.array([4.0, NAN]), teacher, medians)
 
 
 def test_windows_show_truth_bands_and_every_head():
     """A student in the teacher's place, or a band that covers another share than it says."""
     window = a_window([0.05, 0.25, 0.5, 0.75, 0.95])
-    figure = draw_windows([window] * 4, ["layer 1", "layer 3"])
+    figure = draw_windows([window] * 4)
     _, axes = figure.axes
-    assert axes.get_xlim() == (-3, 2 * 6 - 3)
-    context, truth, first, second, teacher = axes.lines
+    context, truth, first, second, teacher, _between = axes.lines
     # Three steps seen, two forecast, and one between two windows.
+    assert axes.get_xlim() == (-3, 2 * 6 - 3)
     assert list(axes.get_xticks()) == [0, 6]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["window 2", "window 3"]
     once = [[-3, 1], [-2, NAN], [-1, 3], [NAN, NAN], [3, 1], [4, NAN], [5, 3], [NAN, NAN]]
     np.testing.assert_array_equal(context.get_xydata(), once)
     future = [0, 1, NAN, 6, 7, NAN]
     for line, values in (
-        (truth, [4, NAN]), (first, [0, 0.5]), (second, [1, 1.5]), (teacher, [5, 10])
+        (truth, [4, NAN]), (first, [1, 1.5]), (second, [3, 3.5]), (teacher, [5, 10])
     ):  # fmt: skip
         np.testing.assert_array_equal(line.get_xdata(), future)
         np.testing.assert_array_equal(line.get_ydata(), [*values, NAN, *values, NAN])
@@ -137,39 +138,61 @@ def test_windows_show_truth_bands_and_every_head():
 def test_windows_show_what_is_near():
     """A forecast of two steps at the end of a thousand is a dot."""
     window = a_window([0.5])._replace(context=np.arange(1000.0))
-    context = draw_windows([window], ["layer 1", "layer 3"]).axes[0].lines[0]
+    context = draw_windows([window]).axes[0].lines[0]
     assert list(context.get_ydata()[:-1]) == list(range(994, 1000))
+
+
+def test_a_wild_band_does_not_flatten_the_truth():
+    """One window of a young model, and its neighbour is a line."""
+    window = a_window([0.05, 0.5, 0.95])
+    window.teacher[0.95][:], window.students[1][:] = 1e6, -1e6
+    (axes,) = draw_windows([window]).axes
+    assert axes.get_ylim() == pytest.approx((1 - 0.2 * 9, 10 + 0.2 * 9))  # truth and median
 
 
 def test_windows_of_points_have_no_bands():
     """Point mode has its pictures too."""
-    figure = draw_windows([a_window([None])], ["layer 1", "layer 3"])
+    figure = draw_windows([a_window([None])])
     assert not figure.axes[0].collections
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["truth", "layer 1", "layer 3", "teacher"]
 
 
 def test_a_head_has_one_colour_everywhere_and_no_other_has_it():
-    """Layer 3 is green in one picture and orange in the next."""
-    (depth,) = draw_depth([2, 4, 6], [3.0, 2, 1], ["layer 1", "layer 3", "teacher"], "loss").axes
-    (windows,) = draw_windows([a_window([0.5])], ["layer 1", "layer 3"]).axes
+    """Layer 3 is green in one picture, or one model, and orange in the next."""
+    (depth,) = draw_depth({1: 3.0, 3: 2.0}, 1.0, 6, "loss").axes
+    (windows,) = draw_windows([a_window([0.5])]).axes
+    (later,) = draw_windows([a_window([0.5], layers=(3, 5))]).axes
     own = [line.get_color() for line in depth.lines if len(line.get_xdata()) == 1]
     assert len(set(own)) == 3
-    others = {line.get_label(): line.get_color() for line in windows.lines}
-    assert own == [others[name] for name in ("layer 1", "layer 3", "teacher")]
+    for axes in (windows, later):
+        drawn = {line.get_label(): line.get_color() for line in axes.lines}
+        assert (drawn["layer 3"], drawn["teacher"]) == (own[1], own[2])
+        assert own[0] == drawn.get("layer 1", own[0])
     assert own[2] == FORECAST_COLOUR
-    styles = [tuple(style.values()) for style in student_styles(12)]
-    assert len(set(styles)) == 12
+    assert len({tuple(student_style(layer).values()) for layer in range(20)}) == 20
+    for layers in ((1, 3), (3, 7), (7, 15), (5, 11), (2, 5, 8)):
+        assert len({student_style(layer)["color"] for layer in layers}) == len(layers)
+
+
+def test_a_rendered_figure_is_its_pixels():
+    """Four channels, or a view into a buffer that the next picture overwrites."""
+    figure = Figure(figsize=(2, 1), dpi=50, facecolor="#D55E00")
+    pixels = render(figure)
+    assert (pixels.shape, pixels.dtype, pixels.base) == ((50, 100, 3), np.uint8, None)
+    assert (pixels == [0xD5, 0x5E, 0x00]).all()
 
 
 def test_losses_that_are_not_finite_are_drawn_around():
     """A run that diverges must not end in its picture."""
     window = a_window([0.25, 0.5, 0.75])
     window.teacher[0.75][:] = np.inf
-    window.students[0][:] = NAN
+    window.students[1][:] = NAN
+    nothing = window._replace(context=window.context * NAN, labels=window.labels * NAN)
+    nothing.teacher[0.5][:] = NAN
     for figure in (
-        draw_windows([window], ["layer 1", "layer 3"]),
-        draw_depth([2, 6], [NAN, math.inf], ["layer 1", "teacher"], "loss", [1.0, NAN]),
+        draw_windows([window]),
+        draw_windows([nothing]),
+        draw_depth({1: NAN}, math.inf, 6, "loss", [1.0, NAN]),
     ):
-        figure.savefig("drawn.png")
-        assert Path("drawn.png").stat().st_size > 1000
+        assert np.ptp(render(figure)) == 255

@@ -23,9 +23,11 @@ from runners.stopping import TrainingError
 from runners.utp_runner import UTPRunner
 from tests.small import (
     BYOT_OFF,
+    FIGURES,
     POINT,
     ROOT,
     assert_same,
+    pictures,
     run,
     scalars,
     small_config,
@@ -140,15 +142,18 @@ def test_one_step_is_the_same_however_the_batch_is_split():
     assert batch.mask[:4].sum() != batch.mask[4:].sum()
     half, quarter = "TRAIN.DATA.BATCH_SIZE=4", "TRAIN.DATA.BATCH_SIZE=2"
     twice = "TRAIN.GRAD_ACCUMULATION_STEPS=2"
-    started = [
-        start_torchrun("distributed", half, "TRAIN.CKPT_SAVE_DIR=None"),
-        start_torchrun("both", quarter, twice, "TRAIN.DATA.NUM_WORKERS=1"),
-    ]
-    run("whole")
-    run("accumulated", half, twice)
-    for process in started:
-        output = "".join(process.communicate())
-        assert process.returncode == 0, output
+    with (
+        start_torchrun("distributed", half, "TRAIN.CKPT_SAVE_DIR=None", FIGURES) as distributed,
+        start_torchrun("both", quarter, twice, "TRAIN.DATA.NUM_WORKERS=1") as both,
+    ):
+        run("whole")
+        run("accumulated", half, twice)
+        for process in (distributed, both):
+            output = "".join(process.communicate())
+            assert process.returncode == 0, output
+    assert pictures("distributed") == {
+        "val/forecasts": [3, 6], "val/loss_gt_over_depth": [3, 6]
+    }  # fmt: skip
     whole = scalars("whole")
     for other in ("accumulated", "distributed", "both"):
         curves = scalars(other)
@@ -234,6 +239,17 @@ def test_log_ends_with_a_table_by_head():
     for name in ("loss_gt_head_0", "loss_gt_teacher", "loss_soft_student_1"):
         assert f"{runner.validate()[name]:.4f}" in text[text.index("validation losses after 6") :]
     assert "tensorboard --logdir run" in text
+
+
+def test_the_last_validation_is_of_the_last_weights():
+    """A checkpoint between two validations, taken as the end: the summary had the one before."""
+    run("run", "TRAIN.NUM_ITERATIONS=4", "VAL.INTERVAL=3", "TRAIN.CKPT_SAVE_STRATEGY=2")
+    state = torch.load("run/latest.pt")
+    stale = dict.fromkeys(state["validation"], 9.0)
+    torch.save(state | {"validation": stale}, "run/latest.pt")
+    runner = run("run", "TRAIN.NUM_ITERATIONS=4", resume=True)
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert summary["validation"] == pytest.approx(runner.validate())
 
 
 class _Reads(TorchDispatchMode):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,16 +27,17 @@ from tests.small import (
 LEVELS = "MODEL.PARAM.quantiles=[0.05, 0.25, 0.5, 0.75, 0.95]"
 
 
+@pytest.mark.parametrize("size", [7, 3])
 @pytest.mark.parametrize("mode", [[LEVELS], [POINT]], ids=["quantiles", "points"])
-def test_the_first_four_windows_are_drawn_as_they_were_validated(mode):
+def test_the_first_four_windows_are_drawn_as_they_were_validated(mode, size):
     """Pictures of training windows, of other windows each time, or of a student as the teacher."""
-    runner = run("run", FIGURES, "VAL.DATA.BATCH_SIZE=7", *mode)
+    runner = run("run", FIGURES, f"VAL.DATA.BATCH_SIZE={size}", *mode)
     batch = runner.valid_windows.__getitems__(range(4))
     forecasts = load_model("run/latest.pt")(batch.context, 16)
-    rows = runner.pictures.draw(runner.validation, {})["val/forecasts"].axes
+    rows = runner.pictures.figures(runner.validation, {})["val/forecasts"].axes
     context, truth, *lines = [
         np.concatenate([line.get_ydata().reshape(2, -1)[:, :-1] for line in lines])
-        for lines in zip(*(axes.lines for axes in rows), strict=True)
+        for lines in zip(*(list(axes.lines)[:-1] for axes in rows), strict=True)
     ]
     np.testing.assert_array_equal(context, batch.context[:, -48:])
     expected = torch.where(batch.mask > 0, batch.labels, torch.nan)
@@ -50,8 +52,8 @@ def test_a_masked_label_is_not_drawn_as_zero():
     runner = UTPRunner(small_config("run", FIGURES, BYOT_OFF))
     batch = runner.valid_windows.__getitems__(range(2))
     batch.mask[1, 3] = batch.labels[1, 3] = 0
-    runner.pictures.keep(batch, runner.wrapper(batch.context, 16))
-    (axes,) = runner.pictures.draw({"loss_gt_teacher": 1.0}, {})["val/forecasts"].axes
+    runner.pictures.keep(batch, runner.wrapper(batch.context, 16), is_first=True)
+    (axes,) = runner.pictures.figures({"loss_gt_teacher": 1.0}, {})["val/forecasts"].axes
     assert np.isnan(axes.lines[1].get_ydata()[17 + 3])  # 16 steps and a gap come before
 
 
@@ -76,7 +78,7 @@ def test_heads_are_drawn_at_the_layers_they_need():
     """Index for number, or the teacher at the last student's place."""
     runner = run("run", FIGURES)
     validation = runner.validation
-    figure = runner.pictures.draw(validation, {})["val/loss_gt_over_depth"]
+    figure = runner.pictures.figures(validation, {})["val/loss_gt_over_depth"]
     heads = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
     names = ["loss_gt_head_0", "loss_gt_head_1", "loss_gt_teacher"]
     expected = list(zip([1, 2, 3], [validation[name] for name in names], strict=True))
@@ -95,7 +97,7 @@ def test_pictures_are_of_each_validation_and_can_be_left_out():
     assert pictures("off") == {}
 
 
-def test_spread_is_of_the_teacher_over_all_validation_windows():
+def test_calibration_is_of_the_teacher_over_all_validation_windows():
     """Coverage of a student, of one batch, or with masked labels in it."""
     runner = run("run", LEVELS, "VAL.DATA.BATCH_SIZE=7", "TRAIN.OPTIM.PARAM.lr=1e-30")
     batch = runner.valid_windows.__getitems__(range(24))
@@ -108,3 +110,17 @@ def test_spread_is_of_the_teacher_over_all_validation_windows():
     crossed = (teacher[..., 1:] < teacher[..., :-1])[counts]
     assert 0 < crossed.mean() < 1  # a fresh model's levels are in no order
     assert curves["val/quantile_crossing"][6] == pytest.approx(crossed.mean(), abs=1e-3)
+
+
+def test_a_picture_that_cannot_be_drawn_does_not_end_the_training(monkeypatch):
+    """A home folder that is full, and with it matplotlib's, days into a run."""
+
+    def fail(*_):
+        raise OSError("Matplotlib requires access to a writable cache directory")
+
+    monkeypatch.setattr("runners.validation_figures.draw_windows", fail)
+    run("run", FIGURES)
+    assert pictures("run") == {}
+    assert list(scalars("run")["val/loss"]) == [3, 6]
+    said = Path("run/training.log").read_text()
+    assert said.count("cannot be drawn: Matplotlib requires") == 2
