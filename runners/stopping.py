@@ -6,7 +6,7 @@ import threading
 import time
 
 SIGNALS = signal.SIGTERM, signal.SIGINT
-FINISHING = b"\nfinishing the step in hand, then saving; the same signal again ends at once\n"
+FINISHING = b"\nfinishing the step in hand, then saving; a second signal ends at once\n"
 SAME_REQUEST = 1.0  # seconds in which a launcher may pass on what this process got itself
 SIGNALS_FORWARDED = "UTP_SIGNALS_FORWARDED"  # in the environment: there is such a launcher
 

@@ -27,8 +27,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PREFIX = r"(?:[A-Z_]+=\S+ |systemd-run .*?(?=python))*"
 PROGRAM = re.compile(PREFIX + r"(?:python |pip |torchrun .*train\.py|tensorboard )")
 HOURS = "minutes to hours"  # on a page whose benchmarks are not run here
-LONG = [f"tests.benchmarks.{name}" for name in
-        ("crash", "faults", "inference", "loader", "loop", "scaling", "step")]  # fmt: skip
+LONG = {
+    f"tests.benchmarks.{name}"
+    for name in ("crash", "faults", "inference", "loader", "loop", "pictures", "scaling", "step")
+}
 SMALL = [
     "MODEL.PARAM.embed_dim=16",
     "MODEL.PARAM.num_heads=2",
@@ -184,8 +186,9 @@ def test_commands_work(page, world, monkeypatch):
                     (line,) = (line for line in text.splitlines() if line.startswith(part))
                     assert "GPUs" in line.partition("#")[2]
                     assert torch.distributed.run.parse_args(arguments).training_script == "train.py"
-                case "tensorboard", "--logdir", _:
-                    pass  # tests/runners/test_tensorboard.py
+                case "tensorboard", "--logdir", _, *options:
+                    # tests/runners/test_tensorboard.py starts it so.
+                    assert options in ([], ["--samples_per_plugin", "images=1000"])
                 case "python", "-m", "config.schema", *_:
                     pass  # tests/config/test_schema.py
                 case ("python", "-m", "venv", _) | (".", ".venv/bin/activate"):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 import train
 from config.loading import load_config
@@ -40,6 +41,14 @@ def test_readme_names_the_folder_that_its_command_makes():
     """Anyone who copies the README's example finds no such file."""
     folder = load_config(TINY).TRAIN.CKPT_SAVE_DIR
     assert f'load_model("{folder}/best.pt")' in (ROOT / "README.md").read_text()
+
+
+def test_an_option_cut_short_is_refused(capsys):
+    """`--resum` went on with a finished run."""
+    with pytest.raises(SystemExit) as ended:
+        train.main(["--resum", "TRAIN.NUM_ITERATIONS=1"])
+    assert ended.value.code == 2
+    assert "--resum" in capsys.readouterr().err
 
 
 def test_missing_corpus_says_how_to_make_it(tmp_path, monkeypatch, capsys):

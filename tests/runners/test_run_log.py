@@ -29,28 +29,46 @@ def test_other_processes_are_silent(tmp_path, capsys):
 
 def test_charts_are_laid_out_once_and_settings_said_at_every_start(tmp_path):
     """A second layout in a run's folder, or settings that a resumption changed and nobody sees."""
-    for iteration, rate in ((0, 0.5), (7, 0.25)):
+    # Killed before its first checkpoint, started again, resumed.
+    for iteration, rate in ((0, 0.5), (0, 0.5), (7, 0.25)):
         log = RunLog(tmp_path, iteration, 10, is_main=True)
-        log.settings({"TRAIN.OPTIM.PARAM.lr": rate}, (1, 3), iteration)
+        log.settings({"ENV.SEED": 0, "TRAIN.OPTIM.PARAM.lr": rate}, (1, 3), iteration)
         log.close()
     events = EventAccumulator(str(tmp_path)).Reload()
     assert len(events.Tensors("custom_scalars__config__")) == 1
     texts = {e.step: e.tensor_proto.string_val[0] for e in events.Tensors("config/text_summary")}
-    assert {step: b"lr | `%g` |" % rate in text for (step, text), rate in
-            zip(texts.items(), (0.5, 0.25), strict=True)} == {0: True, 7: True}  # fmt: skip
+    head = "| key | value |\n|---|---|\n"
+    assert {step: text.decode() for step, text in texts.items()} == {
+        0: f"{head}| TRAIN.OPTIM.PARAM.lr | `0.5` |\n| ENV.SEED | `0` |",  # what is asked for first
+        7: f"{head}| TRAIN.OPTIM.PARAM.lr | `0.25` |\n| ENV.SEED | `0` |",
+    }
+
+
+def test_a_run_of_an_older_version_gets_its_charts_when_it_is_resumed(tmp_path):
+    """Weeks of training would go on without them."""
+    log = RunLog(tmp_path, 0, 10, is_main=True)
+    log.validation({"loss_gt_teacher": 1.0}, 7, is_best=True, pictures={})
+    log.close()
+    log = RunLog(tmp_path, 7, 10, is_main=True)
+    log.settings({}, (1,), 7)
+    log.close()
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert len(events.Tensors("custom_scalars__config__")) == 1
+    assert [point.step for point in events.Scalars("val/loss_gt_teacher")] == [7]
 
 
 def test_the_bar_has_the_last_validation_beside_the_loss(tmp_path, monkeypatch):
     """A training loss alone says nothing of how it goes."""
-    log = RunLog(tmp_path, 0, 10, is_main=True)
+    log = RunLog(tmp_path, 0, 10, is_main=True, validation={"loss_gt_teacher": 1.75})
     values = {"loss": 2.0, "loss_gt_teacher": 1.5, "samples_per_second": 3.0}
     monkeypatch.setattr(log.progress, "set_postfix", shown := Shown())
     log.training(values, 1)
-    log.validation({"loss_gt_teacher": 1.25}, 1, is_best=True, figures={})
+    log.validation({"loss_gt_teacher": 1.25}, 1, is_best=True, pictures={})
     log.training(values | {"loss": 1.0}, 2)
     log.close()
-    first = {"loss": "2.0000", "teacher": "1.5000"}
-    assert shown == [first, first | {"val": "1.2500"}, first | {"val": "1.2500", "loss": "1.0000"}]
+    first = {"loss": "2.0000", "teacher": "1.5000", "val": "1.7500"}
+    second = first | {"val": "1.2500"}
+    assert shown == [first, second, second | {"loss": "1.0000"}]
 
 
 class Shown(list):

@@ -109,8 +109,9 @@ def test_second_signal_ends_at_once():
     time.sleep(0.5)
     assert process.poll() is None  # it waits for the step
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    _, stderr = process.communicate(timeout=10)
     assert process.returncode == -signal.SIGTERM
+    assert stderr.count("finishing the step in hand, then saving; a second signal ends") == 1
 
 
 def test_forwarded_signal_is_one_request(monkeypatch):

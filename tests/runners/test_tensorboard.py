@@ -1,21 +1,20 @@
 """What TensorBoard serves of a run, over HTTP as its pages get it."""
 
 import json
-import os
 import re
 import socket
 import subprocess
 import sys
 import time
+from contextlib import chdir
 from io import BytesIO
-from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import numpy as np
 import pytest
 
+from runners.batches import StepBatches
 from runners.meters import chart_layout
 from tests.small import BYOT_OFF, FIGURES, POINT, make_corpus, run
 
@@ -37,36 +36,58 @@ class Board:
     def json(self, path: str, **query: str):
         return json.loads(self.get(path, **query))
 
+    def images(self, run: str, tag: str) -> list[dict]:
+        return self.json("plugin/images/images", run=run, tag=tag, sample="0")
+
+    def has_all(self) -> bool:
+        """Whether it has read both runs to their ends: a picture is what they write last."""
+        try:
+            ends = [self.images(f"{arm}/seed_0", "val/forecasts")[-1] for arm in ("byot", "none")]
+        except (OSError, IndexError):  # not up yet; not read yet
+            return False
+        return [end["step"] for end in ends] == [6, 6]
+
+
+class Killed(Exception):
+    """What SIGKILL leaves: no save, no word."""
+
+
+def train_runs() -> None:
+    """One run with students, killed a step after its checkpoint and resumed; one of points."""
+    steps, step = iter(range(10)), StepBatches.next
+
+    def die_at_the_sixth(batches):
+        if next(steps) == 5:
+            raise Killed
+        return step(batches)
+
+    often = ["TRAIN.CKPT_SAVE_STRATEGY=4", "VAL.INTERVAL=2"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StepBatches, "next", die_at_the_sixth)
+        with pytest.raises(Killed):
+            run("runs/byot/seed_0", FIGURES, *often)
+    run("runs/byot/seed_0", FIGURES, *often, resume=True)
+    run("runs/none/seed_0", FIGURES, *often, BYOT_OFF, POINT)
+
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory):
-    """Serves two runs: one with students that was stopped and resumed, and one of points."""
-    folder, before = tmp_path_factory.mktemp("board"), Path.cwd()
-    os.chdir(folder)
-    try:
-        make_corpus(folder)
-        run("runs/byot/seed_0", FIGURES, "TRAIN.NUM_ITERATIONS=3")
-        run("runs/byot/seed_0", FIGURES, resume=True)
-        run("runs/none/seed_0", FIGURES, BYOT_OFF, POINT)
-    finally:
-        os.chdir(before)
+    """TensorBoard as users start it."""
+    folder = tmp_path_factory.mktemp("board")
+    make_corpus(folder)
+    with chdir(folder):
+        train_runs()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder / "runs")]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--load_fast", "false"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--samples_per_plugin", "images=1000"]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         served, end = Board(port), time.monotonic() + LIMIT
-        while True:
+        while not served.has_all():
             assert process.poll() is None, (folder / "log").read_text()
-            try:
-                found = served.json("plugin/scalars/tags")
-                if len(found) == 2 and all("val/loss" in tags for tags in found.values()):
-                    break
-            except URLError:
-                pass
             assert time.monotonic() < end, (folder / "log").read_text()
             time.sleep(0.2)
         yield served
@@ -95,7 +116,7 @@ def test_all_heads_are_in_one_chart_by_depth(board):
         assert own[f"{group}: loss_gt by head (0, 1, teacher)"] == [f"{group}/{h}$" for h in HEADS]
         assert own[f"{group}: loss_soft by student (0, 1)"] == [f"{group}/{s}$" for s in STUDENTS]
     # The run without students adds no chart: each is there once.
-    assert [len(own) for own in charts.values()] == [3, 3, 3]
+    assert [len(own) for own in charts.values()] == [4, 3, 3]
     for own in charts.values():
         for tags in own.values():
             for tag in tags:
@@ -105,7 +126,7 @@ def test_all_heads_are_in_one_chart_by_depth(board):
 
 def test_curves_of_a_resumed_run_have_each_iteration_once(board):
     """A gap, or a loop back, where the run went on."""
-    for tag, expected in (("train/loss", [1, 2, 3, 4, 5, 6]), ("val/loss_gt_head_1", [3, 6])):
+    for tag, expected in (("train/loss", [1, 2, 3, 4, 5, 6]), ("val/loss_gt_head_1", [2, 4, 6])):
         points = board.json("plugin/scalars/scalars", run="byot/seed_0", tag=tag)
         assert [step for _, step, _ in points] == expected
 
@@ -118,8 +139,8 @@ def test_pictures_of_each_validation_are_served(board):
     tags = {"val/forecasts", "val/loss_gt_over_depth"}
     assert set(board.json("plugin/images/tags")["byot/seed_0"]) == tags
     for tag in tags:
-        images = board.json("plugin/images/images", run="byot/seed_0", tag=tag, sample="0")
-        assert [image["step"] for image in images] == [3, 6]
+        images = board.images("byot/seed_0", tag)
+        assert [image["step"] for image in images] == [2, 4, 6]
         for image in images:
             with urlopen(f"{board.address}plugin/images/individualImage?{image['query']}") as got:
                 pixels = imread(BytesIO(got.read()), format="png")
@@ -130,12 +151,12 @@ def test_pictures_of_each_validation_are_served(board):
 def test_settings_are_a_table(board):
     """'Which learning rate was that?', a week later."""
     (first, resumed) = board.json("plugin/text/text", run="byot/seed_0", tag="config/text_summary")
-    assert (first["step"], resumed["step"]) == (0, 3)
-    for text, iterations in ((first["text"], 3), (resumed["text"], 6)):
+    assert (first["step"], resumed["step"]) == (0, 4)
+    for text in (first["text"], resumed["text"]):
         cells = re.findall(r"<td[^>]*>(.*?)</td>", text)
         settings = dict(zip(cells[::2], cells[1::2], strict=True))
         assert settings["MODEL.PARAM.BYOT.AUX_HEAD_LAYERS"] == "<code>[0, 1]</code>"
-        assert settings["TRAIN.NUM_ITERATIONS"] == f"<code>{iterations}</code>"
+        assert settings["TRAIN.NUM_ITERATIONS"] == "<code>6</code>"
 
 
 def test_a_layer_is_not_taken_for_one_that_begins_like_it():
