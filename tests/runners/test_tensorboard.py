@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import chdir
 from io import BytesIO
+from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -16,6 +17,7 @@ import pytest
 
 from runners.batches import StepBatches
 from runners.meters import chart_layout
+from tests.benchmarks.crash import points
 from tests.small import BYOT_OFF, FIGURES, POINT, make_corpus, run
 
 LIMIT = 120.0  # seconds for TensorBoard to start and to read the runs
@@ -26,7 +28,8 @@ STUDENTS = ["loss_soft_student_0", "loss_soft_student_1"]
 class Board:
     """A running TensorBoard."""
 
-    def __init__(self, port: int):
+    def __init__(self, folder: Path, port: int):
+        self.folder = folder
         self.address = f"http://127.0.0.1:{port}/data/"
 
     def get(self, path: str, **query: str) -> bytes:
@@ -85,7 +88,7 @@ def board(tmp_path_factory):
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        served, end = Board(port), time.monotonic() + LIMIT
+        served, end = Board(folder / "runs", port), time.monotonic() + LIMIT
         while not served.has_all():
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < end, (folder / "log").read_text()
@@ -127,8 +130,11 @@ def test_all_heads_are_in_one_chart_by_depth(board):
 def test_curves_of_a_resumed_run_have_each_iteration_once(board):
     """A gap, or a loop back, where the run went on."""
     for tag, expected in (("train/loss", [1, 2, 3, 4, 5, 6]), ("val/loss_gt_head_1", [2, 4, 6])):
-        points = board.json("plugin/scalars/scalars", run="byot/seed_0", tag=tag)
-        assert [step for _, step, _ in points] == expected
+        served = board.json("plugin/scalars/scalars", run="byot/seed_0", tag=tag)
+        assert [step for _, step, _ in served] == expected
+        # The reader of `--load_fast=false`, which needs to be told what a resumption replaces.
+        read = points(board.folder / "byot" / "seed_0")[tag]
+        assert [step for step, _ in read] == expected
 
 
 def test_pictures_of_each_validation_are_served(board):
