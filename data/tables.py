@@ -12,6 +12,7 @@ import csv
 import io
 import itertools
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,8 @@ import numpy as np
 LAYOUTS = ("wide", "m4")
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})  # compared in lower case
 DATE_FORMATS = ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d")  # besides ISO 8601
+# 31.12.2020 or 12/31/2020 9:00 PM: no date that is read, but no series' name either.
+LIKE_A_DATE = re.compile(r"\d{1,2}([./-])\d{1,2}\1(\d{2}|\d{4})( \d{1,2}:\d\d.*)?")
 
 
 class TableError(Exception):
@@ -51,8 +54,8 @@ def read_table(path: Path, layout: str | None = None) -> Table:
 
     Args:
         path: a UTF-8 file, with or without byte order mark.
-        layout: 'wide' or 'm4'. None: wide where the first cell below the header is a date, a
-            number or missing, else m4.
+        layout: 'wide' or 'm4'. None: wide where the first cell below the header is a number,
+            missing, or looks like a date, else m4.
 
     Raises:
         TableError: the file cannot be read or is not such a table.
@@ -64,8 +67,8 @@ def read_table(path: Path, layout: str | None = None) -> Table:
         raise TableError(f"{path} has no data rows; a header and at least one row are needed")
     if layout is None:
         cell = first[1][0]
-        starts_a_step = _parse_date(cell) or _is_number(cell) or _is_missing(cell)
-        layout = "wide" if starts_a_step else "m4"
+        is_date = _parse_date(cell) or LIKE_A_DATE.fullmatch(cell.strip())
+        layout = "wide" if is_date or _is_number(cell) or _is_missing(cell) else "m4"
     if len(header) == 1 and layout == "m4":
         raise TableError(f"{path}, header: one cell, {header[0]!r:.60}; is it separated by commas?")
     body = itertools.chain([first], rows)

@@ -269,8 +269,8 @@ def model_of(checkpoint: dict, path: str | Path, param: dict | None = None) -> B
     new, left_out = load_weights(model, checkpoint["model_state_dict"], path)
     if new or left_out:
         raise CheckpointError(
-            f"{path}: its heads are not those of MODEL.PARAM.BYOT; missing on layers {new}, "
-            f"unexpected on layers {left_out}"
+            f"{path}: its heads are not those of MODEL.PARAM.BYOT (ENABLED False where it has "
+            f"none); missing on layers {new}, unexpected on layers {left_out}"
         )
     return model.eval()
 

@@ -47,6 +47,8 @@ def give(tmp_path, capsys):
         (WIDE + "2016-01-02,5,6\n", ", row 4, column 'date': 2016-01-02 00:00:00 does not come"),
         (WIDE + "2015-01-01,5,6\n", ", row 4, column 'date': 2015-01-01 00:00:00 does not come"),
         (WIDE + ",5,6\n", ", row 4, column 'date': '' is not a date"),
+        ("date,a\n31.12.2020,5\n", ", row 2, column 'date': '31.12.2020' is not a date; ISO 8601"),
+        ("date,a\n1/31/20 9:00 PM,5\n", ", row 2, column 'date': '1/31/20 9:00 PM' is not a date"),
         (WIDE.replace("b", "a", 1), ", header: two columns are named 'a'; names must differ"),
         (WIDE.replace(",", ";"), ", header: one cell, 'date;a;b'; is it separated by commas?"),
         (WIDE + "2016-01-03,5," + 9000 * "x", ", row 4, column 'b': 'xxx"),

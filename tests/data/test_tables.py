@@ -88,6 +88,8 @@ def test_m4(read):
         ("nan", "wide"),
         ("H1", "m4"),
         ("2016-07-01 load", "m4"),
+        ("1.7.2016 load", "m4"),
+        ("10.0.0.1", "m4"),
     ],
 )
 def test_the_first_cell_tells_the_layout(read, first, layout):
