@@ -55,10 +55,12 @@ def values_of(report: dict, arm: str, head: str, value: Value) -> dict[int, floa
     return {seed: number for seed, number in found.items() if number is not None}
 
 
-def paired(report: dict, arm: str, head: str, value: Value, against: str) -> list[float]:
-    """An arm's head less the teacher of another arm, on every seed that both have."""
+def paired(
+    report: dict, arm: str, head: str, value: Value, against: str, other_head: str = TEACHER
+) -> list[float]:
+    """An arm's head less a head of another arm, on every seed that both have."""
     own = values_of(report, arm, head, value)
-    other = values_of(report, against, TEACHER, value)
+    other = values_of(report, against, other_head, value)
     return [own[seed] - other[seed] for seed in own if seed in other]
 
 
@@ -124,21 +126,9 @@ def markdown(report: dict) -> str:
         lines += [f"### {title}", "", "Mean ± standard deviation over seeds.", ""]
         lines += [*_table(["arm", "seeds", *names, *costs], rows), ""]
         for against in report["against"]:
-            rows = []
-            for arm in arms:
-                found = [
-                    [] if (arm, head) == (against, TEACHER)
-                    else paired(report, arm, head, value, against)
-                    for head in heads
-                ]  # fmt: skip
-                if any(found):
-                    rows.append([arm, str(max(map(len, found))), *map(_difference, found)])
-            if rows:
-                lines += [
-                    f"Less `{against}`'s teacher of the same seed, with the 95 % interval of the "
-                    "mean; below 0 is better.", "",
-                    *_table(["arm", "seeds", *names], rows), "",
-                ]  # fmt: skip
+            lines += _differences(report, heads, value, against, lambda head: TEACHER)
+            students = [head for head in heads_of(report, [against]) if head != TEACHER]
+            lines += _differences(report, students, value, against, lambda head: head)
     return "\n".join(lines + _each_run(report, heads))
 
 
@@ -201,6 +191,29 @@ def _settings(report: dict) -> list[str]:
         lines += [f"Zero-shot on {', '.join(protocol['files'])}: {details}.", ""]
     lines += ["Minutes are of training steps, the mean; peak MiB is the largest.", ""]
     return lines
+
+
+def _differences(
+    report: dict, heads: list[str], value: Value, against: str, other: Callable[[str], str]
+) -> list[str]:
+    """The table of every arm's heads less heads of one arm, `other` of each; empty where none."""
+    rows = []
+    for arm in report["arms"]:
+        found = [
+            [] if (arm, head) == (against, other(head))
+            else paired(report, arm, head, value, against, other(head))
+            for head in heads
+        ]  # fmt: skip
+        if any(found):
+            rows.append([arm, str(max(map(len, found))), *map(_difference, found)])
+    if not rows:
+        return []
+    whose = "teacher" if other(heads[0]) == TEACHER else "same head"
+    return [
+        f"Less `{against}`'s {whose}, seed by seed, with the 95 % interval of the mean; "
+        "below 0 is better.", "",
+        *_table(["arm", "seeds", *_names(heads)], rows), "",
+    ]  # fmt: skip
 
 
 def _each_run(report: dict, heads: list[str]) -> list[str]:

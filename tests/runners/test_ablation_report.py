@@ -82,6 +82,20 @@ def test_tables_by_hand():
     )
 
 
+def test_students_are_compared_with_their_like():
+    """What a loss does for a student drowns in what the student lacks of the teacher."""
+    soft = [("soft", 1, 2.75, 9.0), ("soft", 0, 1.25, 9.0)]
+    lines = markdown(make_report(RUNS + soft, against=["none", "hard"])).splitlines()
+    [start] = [i for i, line in enumerate(lines) if line.startswith("Less `hard`'s same head")]
+    assert lines[start + 2 : start + 6] == [
+        "| arm | seeds | layer 1 |",
+        "| --- | --- | --- |",
+        # Of -0.25 and 0.25: standard deviation 0.5 / sqrt(2), half 12.706 x 0.25 = 3.1765.
+        "| soft | 2 | +0.0000 (-3.1765 to +3.1765) |",
+        "",
+    ]
+
+
 def test_tables_say_what_was_compared():
     """Tables are found in a folder, and nobody knows of what they are."""
     protocol = {"files": {"a.csv": 1}, "protocol": "etth", "horizon": [96], "stride": 8}
