@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 SPLITS = ("train", "valid")
+MIN_CONTEXT, MIN_TARGET = 48, 16  # positions inside its series that a window must have
 
 
 class CorpusError(Exception):

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.corpus import CorpusError, write_corpus
+from data.corpus import MIN_CONTEXT, MIN_TARGET, CorpusError, write_corpus
 from data.tables import LAYOUTS, Table, TableError, read_table
-from data.windows import MIN_CONTEXT, MIN_TARGET
 
 
 def main(argv: list[str] | None = None) -> int:

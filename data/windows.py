@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from data.corpus import Corpus, CorpusError
+from data.corpus import MIN_CONTEXT, MIN_TARGET, Corpus, CorpusError
 
-MIN_CONTEXT, MIN_TARGET = 48, 16  # positions inside the series that a window must have
 MAX_ABS_Z = 4.0
 MAX_ATTEMPTS = 100
 BLOCK = 16  # samples drawn at a time, so that what they need on the way stays in the cache

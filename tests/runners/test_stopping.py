@@ -1,7 +1,6 @@
 """Runs that are asked to stop: SIGTERM from a scheduler, Ctrl-C from a person."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,11 +19,14 @@ ENDLESS = ["TRAIN.NUM_ITERATIONS=100000", "TRAIN.LR_SCHEDULER.PARAM.num_training
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 
 
-def start(*overrides: str, script: str = "train.py", launcher: tuple = (), **environment: str):
+def start(
+    *overrides: str, script="train.py", launcher: tuple = (), run_dir="run", cwd=".", **environment
+):
     """Starts a training in a session of its own, as a shell or a scheduler does."""
-    command = [sys.executable, *launcher, str(ROOT / script), "-c", str(TINY), "--run-dir", "run"]
+    command = [sys.executable, *launcher, str(ROOT / script), "-c", str(TINY), "--run-dir", run_dir]
     return subprocess.Popen(
         [*command, *OVERRIDES, *ENDLESS, *overrides],
+        cwd=cwd,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | environment,
         stderr=subprocess.PIPE,
         text=True,
@@ -32,9 +34,9 @@ def start(*overrides: str, script: str = "train.py", launcher: tuple = (), **env
     )
 
 
-def wait_for_training(process: subprocess.Popen) -> None:
+def wait_for_training(process: subprocess.Popen, run_dir: str = "run") -> None:
     """Until the first iteration stands in the log."""
-    log = Path("run/training.log")
+    log = Path(run_dir, "training.log")
     while not (log.exists() and "iteration 1:" in log.read_text()):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
@@ -87,18 +89,21 @@ def test_stop_at_a_saved_iteration_keeps_the_checkpoint_before_it(monkeypatch):
     assert iterations == [3, 6]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_command_ends_with_128_plus_the_signal_and_its_workers_with_it(signum):
+def test_command_ends_with_128_plus_the_signal_and_its_workers_with_it():
     """It reaches the loader's workers too, which must not die before the run is saved."""
-    process = start("TRAIN.DATA.NUM_WORKERS=2")
-    wait_for_training(process)
-    os.killpg(process.pid, signum)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 128 + signum
-    assert "Traceback" not in stderr
-    assert load_checkpoint("run/latest.pt")["iteration"] > 0
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    processes = {
+        signum: start("TRAIN.DATA.NUM_WORKERS=2", run_dir=signum.name)
+        for signum in (signal.SIGTERM, signal.SIGINT)
+    }
+    for signum, process in processes.items():
+        wait_for_training(process, signum.name)
+        os.killpg(process.pid, signum)
+        _, stderr = process.communicate(timeout=60)
+        assert process.returncode == 128 + signum
+        assert "Traceback" not in stderr
+        assert load_checkpoint(f"{signum.name}/latest.pt")["iteration"] > 0
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
 
 
 def test_second_signal_ends_at_once():
@@ -123,19 +128,25 @@ def test_forwarded_signal_is_one_request(monkeypatch):
         assert stop.signum == signal.SIGTERM
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_signal_before_training_ends_at_once_and_leaves_nothing(signum):
+def test_signal_before_training_ends_at_once_and_leaves_nothing():
     """Nothing is worth saving yet; a half-built corpus must not stay."""
-    shutil.rmtree("datasets")
-    process = start()
-    while not list(Path().glob("datasets/.synthetic.*")):
-        assert process.poll() is None
+    waiting = {}
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        folder = Path(signum.name)
+        folder.mkdir()
+        waiting[folder] = signum, start(cwd=folder)
+    while waiting:
+        for folder, (signum, process) in list(waiting.items()):
+            if not list(folder.glob("datasets/.synthetic.*")):
+                assert process.poll() is None
+                continue
+            process.send_signal(signum)
+            _, stderr = process.communicate(timeout=30)
+            assert process.returncode == 128 + signum
+            assert "Traceback" not in stderr
+            assert not list(folder.iterdir())
+            del waiting[folder]
         time.sleep(0.001)
-    process.send_signal(signum)
-    _, stderr = process.communicate(timeout=30)
-    assert process.returncode == 128 + signum
-    assert "Traceback" not in stderr
-    assert not list(Path().iterdir())
 
 
 def test_orphans_end_when_their_launcher_is_killed():
