@@ -37,6 +37,13 @@ OVERRIDES = [
 BYOT_OFF = "MODEL.PARAM.BYOT.ENABLED=False"
 POINT = "MODEL.PARAM.quantiles=None"
 FIGURES = "VAL.FIGURES=True"
+# Micro-batches and processes that make one batch of 8.
+SPLITS = {
+    "distributed": ("TRAIN.DATA.BATCH_SIZE=4", "TRAIN.CKPT_SAVE_DIR=None", FIGURES),
+    "both": (
+        "TRAIN.DATA.BATCH_SIZE=2", "TRAIN.GRAD_ACCUMULATION_STEPS=2", "TRAIN.DATA.NUM_WORKERS=1"
+    ),
+}  # fmt: skip
 
 
 def make_corpus(folder: Path) -> None:
@@ -95,6 +102,11 @@ def weights_of(path) -> dict[str, torch.Tensor]:
 def training_rows() -> np.ndarray:
     """The training rows, to be spoiled."""
     return np.memmap("datasets/synthetic/train/data.dat", np.float32, "r+", shape=(40, 160))
+
+
+def hide_labels() -> None:
+    """Spoils training rows so that the halves of the first batch have not as many valid labels."""
+    training_rows()[::3, 1::2] = np.nan
 
 
 def assert_same(one, other):

@@ -23,15 +23,15 @@ from runners.stopping import TrainingError
 from runners.utp_runner import UTPRunner
 from tests.small import (
     BYOT_OFF,
-    FIGURES,
     POINT,
     ROOT,
+    SPLITS,
     assert_same,
+    hide_labels,
     pictures,
     run,
     scalars,
     small_config,
-    start_torchrun,
     training_rows,
     weights_of,
 )
@@ -90,7 +90,7 @@ def test_meters_are_exactly_those_of_the_design(mode):
 
 def test_training_meters_are_of_the_samples_of_their_interval():
     """Averages weighted by valid steps, over the interval alone, before each step's update."""
-    training_rows()[::3, 1::2] = np.nan  # steps of the interval differ in valid labels
+    hide_labels()  # steps of the interval differ in valid labels
     run("run", "TRAIN.OPTIM.PARAM.lr=1e-30", "TRAIN.LOG_INTERVAL=3")
     runner = UTPRunner(small_config("fresh"))  # with such a rate the weights stay those of the seed
     curves = scalars("run")
@@ -135,34 +135,31 @@ def test_validation_windows_are_those_of_every_run():
     assert not torch.equal(train, other)
 
 
-def test_one_step_is_the_same_however_the_batch_is_split():
+def test_one_step_is_the_same_however_the_batch_is_split(split):
     """DESIGN 5: 1 process x 8, 2 accumulation steps of 4, 2 processes x 4; masks are uneven."""
-    training_rows()[::3, 1::2] = np.nan
+    hide_labels()
     batch = UTPRunner(small_config("look")).train_windows.__getitems__(range(8))
     assert batch.mask[:4].sum() != batch.mask[4:].sum()
-    half, quarter = "TRAIN.DATA.BATCH_SIZE=4", "TRAIN.DATA.BATCH_SIZE=2"
-    twice = "TRAIN.GRAD_ACCUMULATION_STEPS=2"
-    with (
-        start_torchrun("distributed", half, "TRAIN.CKPT_SAVE_DIR=None", FIGURES) as distributed,
-        start_torchrun("both", quarter, twice, "TRAIN.DATA.NUM_WORKERS=1") as both,
-    ):
-        run("whole")
-        run("accumulated", half, twice)
-        for process in (distributed, both):
-            output = "".join(process.communicate())
-            assert process.returncode == 0, output
-    assert pictures("distributed") == {
+    run("whole")
+    run("accumulated", "TRAIN.DATA.BATCH_SIZE=4", "TRAIN.GRAD_ACCUMULATION_STEPS=2")
+    others = [Path("accumulated")]
+    for name in SPLITS:
+        process, folder = split[name]
+        output = "".join(process.communicate())
+        assert process.returncode == 0, output
+        others.append(folder)
+    assert pictures(split["distributed"][1]) == {
         "val/forecasts": [3, 6], "val/loss_gt_over_depth": [3, 6]
     }  # fmt: skip
     whole = scalars("whole")
-    for other in ("accumulated", "distributed", "both"):
+    for other in others:
         curves = scalars(other)
         assert curves.keys() == whole.keys()
         for tag in whole.keys() - {"train/samples_per_second"}:
             assert curves[tag] == pytest.approx(whole[tag], rel=2e-4), (other, tag)
         for name, value in weights_of("whole/latest.pt").items():
             torch.testing.assert_close(
-                weights_of(f"{other}/latest.pt")[name], value, rtol=1e-3, atol=2e-5
+                weights_of(other / "latest.pt")[name], value, rtol=1e-3, atol=2e-5
             )
 
 
