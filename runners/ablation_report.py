@@ -126,9 +126,9 @@ def markdown(report: dict) -> str:
         lines += [f"### {title}", "", "Mean ± standard deviation over seeds.", ""]
         lines += [*_table(["arm", "seeds", *names, *costs], rows), ""]
         for against in report["against"]:
-            lines += _differences(report, heads, value, against, lambda head: TEACHER)
+            lines += _differences(report, heads, value, against, TEACHER)
             students = [head for head in heads_of(report, [against]) if head != TEACHER]
-            lines += _differences(report, students, value, against, lambda head: head)
+            lines += _differences(report, students, value, against, None)
     return "\n".join(lines + _each_run(report, heads))
 
 
@@ -194,24 +194,23 @@ def _settings(report: dict) -> list[str]:
 
 
 def _differences(
-    report: dict, heads: list[str], value: Value, against: str, other: Callable[[str], str]
+    report: dict, heads: list[str], value: Value, against: str, other: str | None
 ) -> list[str]:
-    """The table of every arm's heads less heads of one arm, `other` of each; empty where none."""
+    """The table of every arm's heads less one head of one arm (None: its same head), if any."""
     rows = []
     for arm in report["arms"]:
         found = [
-            [] if (arm, head) == (against, other(head))
-            else paired(report, arm, head, value, against, other(head))
+            [] if (arm, head) == (against, other or head)
+            else paired(report, arm, head, value, against, other or head)
             for head in heads
         ]  # fmt: skip
         if any(found):
             rows.append([arm, str(max(map(len, found))), *map(_difference, found)])
     if not rows:
         return []
-    whose = "teacher" if other(heads[0]) == TEACHER else "same head"
     return [
-        f"Less `{against}`'s {whose}, seed by seed, with the 95 % interval of the mean; "
-        "below 0 is better.", "",
+        f"Less `{against}`'s {other or 'same head'}, seed by seed, with the 95 % interval of the "
+        "mean; below 0 is better.", "",
         *_table(["arm", "seeds", *_names(heads)], rows), "",
     ]  # fmt: skip
 

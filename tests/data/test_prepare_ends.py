@@ -83,3 +83,9 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(Corpus(tmp_path / "c", "train").rows) == 18
+
+
+def test_the_command_does_not_load_torch():
+    """A command about CSV files would take seconds to start, or to say what is wrong."""
+    code = "import sys, data.prepare; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT).returncode == 0

@@ -60,7 +60,7 @@ def folder_with_corpus(config, patch) -> Path:
 
 
 def kill(started: dict[str, tuple[subprocess.Popen, Path]]) -> None:
-    """Ends what is left of the faulty runs."""
+    """Ends what is left of the runs."""
     for process, _ in started.values():
         if process.poll() is not None:
             continue  # its number may be another's by now
