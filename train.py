@@ -18,7 +18,8 @@ from data.corpus import CorpusError
 from runners import distributed
 from runners.checkpoint import CheckpointError
 from runners.distributed import PeerLostError
-from runners.stopping import Stopped, TrainingError
+from runners.training.devices import resolve_devices
+from runners.training.stopping import Stopped, TrainingError
 
 
 def main(argv: list[str]) -> int:
@@ -27,7 +28,7 @@ def main(argv: list[str]) -> int:
     if args.run_dir:
         args.overrides.append(f"TRAIN.CKPT_SAVE_DIR={args.run_dir!r}")
     try:
-        config = load_config(args.config, args.overrides)
+        config = resolve_devices(load_config(args.config, args.overrides))
         if config.GPU_NUM > 1 and "WORLD_SIZE" not in os.environ:
             return distributed.launch(__file__, argv, config.GPU_NUM)
         with distributed.naming_lost_peers():

@@ -1,17 +1,14 @@
-"""Loads a configuration file: overrides, checks, derived values, and a plain copy for the run."""
+"""Loads a configuration file: overrides, checks, derived values. Asks no device."""
 
 import ast
 import importlib.util
-import os
 import traceback
 from pathlib import Path
 from typing import Any
 
-import torch
 from easydict import EasyDict
 
 from config.schema import SCHEMA, SECTIONS, ConfigError, check, check_together, nearest, refuse
-from runners.checkpoint import to_plain, trajectory_hash
 
 
 def load_config(path: str | Path, overrides: list[str] = ()) -> EasyDict:
@@ -75,11 +72,14 @@ def apply_override(config: dict, override: str) -> None:
 
 
 def resolve(config: dict) -> EasyDict:
-    """Checks a configuration and returns a copy with every key and every derived value."""
+    """Checks a configuration and returns a copy with every key and every derived value.
+
+    What depends on the machine is left to `runners.training.devices.resolve_devices`: GPU_NUM may
+    be None, and TRAIN.CKPT_SAVE_DIR too, since the global batch is part of the folder's name.
+    """
     config = check(config)
     check_together(config)
     config = EasyDict(config)
-    _resolve_devices(config)
     train = config.TRAIN
 
     byot = config.MODEL.PARAM.BYOT
@@ -95,16 +95,7 @@ def resolve(config: dict) -> EasyDict:
     ):  # fmt: skip
         section[interval] = min(section[interval], train.NUM_ITERATIONS)
 
-    if train.CKPT_SAVE_DIR is None:
-        run = f"{config.DATASET.NAME}_{trajectory_hash(to_plain(config), world_size(config))}"
-        train.CKPT_SAVE_DIR = str(Path("checkpoints") / config.MODEL.NAME / run)
-    _check_run_dir(train.CKPT_SAVE_DIR)
     return config
-
-
-def world_size(config: EasyDict) -> int:
-    """Processes of the run: those that torchrun started, else one per GPU, or one on the CPU."""
-    return int(os.environ.get("WORLD_SIZE") or max(1, config.GPU_NUM))
 
 
 def _copy_sections(section: dict, prefix: str = "") -> dict:
@@ -115,25 +106,3 @@ def _copy_sections(section: dict, prefix: str = "") -> dict:
         is_section = key in SECTIONS and isinstance(value, dict)
         copy[name] = _copy_sections(value, key + ".") if is_section else value
     return copy
-
-
-def _check_run_dir(run_dir: str) -> None:
-    for path in (Path(run_dir), *Path(run_dir).parents):
-        if os.path.isdir(path):
-            return
-        if os.path.lexists(path):
-            raise refuse(
-                "TRAIN.CKPT_SAVE_DIR", run_dir, f"a folder, or a new one; {path} is no folder"
-            )
-
-
-def _resolve_devices(config: EasyDict) -> None:
-    visible, launched = torch.cuda.device_count(), os.environ.get("LOCAL_WORLD_SIZE")
-    local = int(launched or visible)
-    if config.GPU_NUM is None:
-        config.GPU_NUM = local if visible else 0
-    if visible < config.GPU_NUM:
-        raise refuse("GPU_NUM", config.GPU_NUM, f"an int from 0 to {visible}, the visible GPUs")
-    if launched and config.GPU_NUM not in (0, local):
-        allowed = f"0 (the CPU), or {local}, the processes that torchrun starts on each host"
-        raise refuse("GPU_NUM", config.GPU_NUM, allowed)

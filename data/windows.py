@@ -35,7 +35,7 @@ class Batch(NamedTuple):
     mask: Tensor
 
 
-class Windows(Dataset):
+class WindowDataset(Dataset):
     """Random windows of a corpus, numbered without end.
 
     Sample k: a row, uniform; then the end of its context, uniform over the places that leave at
@@ -57,6 +57,10 @@ class Windows(Dataset):
         self.key = np.random.SeedSequence(seed).generate_state(2, np.uint64)
 
     def __getitems__(self, samples: Sequence[int]) -> Batch:
+        """What torch's DataLoader calls: `batch`."""
+        return self.batch(samples)
+
+    def batch(self, samples: Sequence[int]) -> Batch:
         """The batch of the given samples, in their order.
 
         Raises:
@@ -66,7 +70,7 @@ class Windows(Dataset):
         values = np.empty((len(samples), self.context_length + self.target_length), np.float32)
         for start in range(0, len(samples), BLOCK):
             self._fill(values[start : start + BLOCK], samples[start : start + BLOCK])
-        return self._batch(values)
+        return self._to_batch(values)
 
     def _fill(self, values: np.ndarray, samples: np.ndarray) -> None:
         """Draws each sample into its row of values until it can be used."""
@@ -119,7 +123,7 @@ class Windows(Dataset):
         words = generator.random_raw(4 * (last - first + 1)).reshape(-1, 4)
         return words[samples - first]
 
-    def _batch(self, values: np.ndarray) -> Batch:
+    def _to_batch(self, values: np.ndarray) -> Batch:
         context, labels = np.split(values, [self.context_length], axis=1)
         mask = np.isfinite(labels)
         return Batch(

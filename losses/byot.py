@@ -12,17 +12,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 HUBER_DELTA = 2.0
+TEACHER = "teacher"  # the final head
+Head = int | str  # a student's layer, or TEACHER
 
 
 class BYOTLosses(NamedTuple):
     """The losses of every head.
 
     Attributes:
-        gt: loss against the ground truth, `{layer: scalar}` by depth, then `'teacher'`.
+        gt: loss against the ground truth, `{layer: scalar}` by depth, then TEACHER's.
         soft: loss of each student against the detached teacher, `{layer: scalar}`.
     """
 
-    gt: dict[int | str, Tensor]
+    gt: dict[Head, Tensor]
     soft: dict[int, Tensor]
 
     def total(self, loss_gt: float, loss_soft: float) -> Tensor:
@@ -57,7 +59,7 @@ def byot_losses(
 
     teacher = forecasts.teacher
     gt = {layer: loss_gt(student) for layer, student in forecasts.students.items()}
-    gt["teacher"] = loss_gt(teacher)
+    gt[TEACHER] = loss_gt(teacher)
     soft = {
         layer: quantile_huber_distillation(student, teacher, mask, num_valid=num_valid)
         for layer, student in forecasts.students.items()

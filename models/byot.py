@@ -71,8 +71,7 @@ class BYOTWrapper(nn.Module):
     def student(self, layer: int) -> UTP:
         """A student as a model of its own: layers 0 to `layer`, its head as `predict_head`.
 
-        Its weights are copies: what becomes of them does not touch this wrapper. Its `predict`
-        rolls on the student's own median, beyond max_query_length.
+        Its weights are copies. Its `predict` rolls on its own median beyond max_query_length.
 
         Args:
             layer: of the student.
@@ -83,8 +82,7 @@ class BYOTWrapper(nn.Module):
         if layer not in self.aux_head_layers:
             layers = ", ".join(map(str, self.aux_head_layers)) or "none"
             raise ValueError(f"no student on layer {layer}; layers with one: {layers}")
-        parts = {  # the copy gets these for the originals, and copies nothing that it drops
-            id(self.utp.encoder_layers): deepcopy(self.utp.encoder_layers[: layer + 1]),
-            id(self.utp.predict_head): deepcopy(self.aux_heads[str(layer)]),
-        }
-        return deepcopy(self.utp, memo=parts).train(self.utp.training)
+        student = deepcopy(self.utp)
+        student.encoder_layers = student.encoder_layers[: layer + 1]
+        student.predict_head = deepcopy(self.aux_heads[str(layer)])
+        return student.train(self.utp.training)  # the list of layers is a new module

@@ -21,23 +21,23 @@ from pathlib import Path
 import torch
 from easydict import EasyDict
 
-from runners import evaluate
-from runners.ablation_report import draw, markdown
-from runners.ablation_runs import (
+from config.identity import to_plain
+from runners import InputError, evaluate
+from runners.ablation.report import draw, markdown
+from runners.ablation.runs import (
     EVALUATION,
+    Plan,
     Run,
     check_arms,
     check_folder,
     evaluation_of,
-    found_runs,
     load,
-    plan,
     read_json,
     result_of,
 )
-from runners.checkpoint import LATEST, SUMMARY, to_plain, write_aside, write_json
-from runners.command import InputError, open_checkpoint, run
-from runners.stopping import SIGNALS_FORWARDED
+from runners.checkpoint import LATEST, SUMMARY, atomic_write, write_json
+from runners.command import open_checkpoint, run
+from runners.training.stopping import SIGNALS_FORWARDED
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 BYOT = "MODEL.PARAM.BYOT"
@@ -53,12 +53,12 @@ ARM_NAME = re.compile(r"(?!ablation)[A-Za-z0-9][A-Za-z0-9_.+-]*")  # a folder's,
 def main(argv: list[str]) -> None:
     """Runs the command."""
     args = parse_args(argv)
-    arms = chosen_arms(args)
-    asked = [plan(args, arms, arm, seed) for seed in args.seeds for arm in arms]
+    plan = Plan(args.config, args.out, args.overrides, chosen_arms(args))
+    asked = plan.runs(args.seeds)
     # What can be found out before the first run starts is not found out hours later.
     configs = {planned: load(planned, args.config) for planned in asked}
     check_arms(configs)
-    for planned in [*asked, *found_runs(args, arms)]:
+    for planned in [*asked, *plan.found_runs()]:
         check_folder(planned, load(planned, args.config))
     protocol = None
     if args.data:
@@ -72,8 +72,8 @@ def main(argv: list[str]) -> None:
         if protocol:
             evaluate_run(planned, args, protocol)
         if not finished:
-            write_report(args, arms, protocol)
-    print(markdown(write_report(args, arms, protocol)))
+            write_report(plan, args.against, protocol)
+    print(markdown(write_report(plan, args.against, protocol)))
     print(f"figures, tables and picture: {args.out / 'ablation'}.json, .md, .png")
 
 
@@ -198,18 +198,25 @@ def protocol_of(args: argparse.Namespace) -> dict:
     return {"files": files} | {name: to_plain(getattr(args, name)) for name in names}
 
 
-def write_report(
-    args: argparse.Namespace, arms: dict[str, list[str]], protocol: dict | None
-) -> dict:
-    """Writes all finished runs of these arms as JSON, Markdown and picture; returns the first.
+def write_report(plan: Plan, against: list[str], protocol: dict | None) -> dict:
+    """Writes all finished runs of a plan's arms as JSON, Markdown and picture.
 
     Other commands may have trained some of them, with seeds of their own.
+
+    Args:
+        plan: the ablation.
+        against: arms with whose teachers to compare; the first arm where there are none.
+        protocol: of the evaluation, if there is one.
+
+    Returns:
+        What the JSON holds.
     """
-    report = {"config": str(args.config), "overrides": args.overrides, "arms": arms}
-    report |= {"against": args.against or [*arms][:1], "evaluation": protocol, "runs": []}
-    for planned in found_runs(args, arms):
+    report = {"config": str(plan.config_file), "overrides": plan.overrides, "arms": plan.arms}
+    report |= {"against": against or [*plan.arms][:1], "evaluation": protocol, "runs": []}
+    for planned in plan.found_runs():
         if planned.is_finished:
-            check_folder(planned, load(planned, args.config))  # the file may have been edited
+            # The configuration file may have been edited meanwhile.
+            check_folder(planned, load(planned, plan.config_file))
             report["runs"].append(result_of(planned, protocol))
     writers = {
         ".json": lambda file: file.write((json.dumps(report, indent=2) + "\n").encode()),
@@ -218,8 +225,9 @@ def write_report(
     }
     for suffix, write in writers.items():
         # Such commands may write at the same moment.
-        own = args.out / f"ablation_{os.getpid()}{suffix}"
-        write_aside(own, write).replace(args.out / f"ablation{suffix}")
+        own = plan.out / f"ablation_{os.getpid()}{suffix}"
+        atomic_write(own, write)
+        own.replace(plan.out / f"ablation{suffix}")
     return report
 
 

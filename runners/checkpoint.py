@@ -5,7 +5,6 @@ A checkpoint is a dict of tensors and plain values that `torch.load(weights_only
 exact resumption needs.
 """
 
-import hashlib
 import json
 import os
 import zipfile
@@ -22,93 +21,10 @@ from models.utp import UTP
 FORMAT_VERSION = 1
 LATEST, PREVIOUS, BEST = "latest.pt", "previous.pt", "best.pt"
 SUMMARY = "summary.json"  # of a finished run
-# What fixes the course of a training; the global batch size comes on top.
-TRAJECTORY_KEYS = (
-    "ENV.SEED",
-    "MODEL",
-    "TRAIN.OPTIM",
-    "TRAIN.LR_SCHEDULER.TYPE",
-    "TRAIN.CLIP_GRAD_PARAM",
-    "DATASET.NAME",
-    "DATASET.PARAM.context_length",
-    "DATASET.PARAM.target_length",
-)
 
 
 class CheckpointError(Exception):
     """A checkpoint that cannot be used, or a folder that holds one and must not."""
-
-
-def to_plain(value: Any) -> Any:
-    """A configuration as dicts, lists and plain values; classes become their names."""
-    if isinstance(value, dict):
-        return {key: to_plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_plain(item) for item in value]
-    return value.__name__ if isinstance(value, type) else value
-
-
-def flatten(config: dict) -> dict[str, Any]:
-    """A plain configuration as `{dotted key: value}`."""
-    flat = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}.{name}": item for name, item in flatten(value).items()}
-        else:
-            flat[key] = value
-    return flat
-
-
-def trajectory(config: dict, world_size: int) -> dict[str, Any]:
-    """What fixes the course of a training, `{dotted key: value}`, from a plain configuration."""
-    flat = {
-        key: value
-        for key, value in flatten(config).items()
-        if any(f"{key}.".startswith(f"{part}.") for part in TRAJECTORY_KEYS)
-    }
-    train = config["TRAIN"]
-    per_process = train["DATA"]["BATCH_SIZE"] * train["GRAD_ACCUMULATION_STEPS"]
-    return flat | {"global batch size": per_process * world_size}
-
-
-def trajectory_hash(config: dict, world_size: int) -> str:
-    """Eight hexadecimal digits over `trajectory`."""
-    text = json.dumps(trajectory(config, world_size), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def check_same_training(state: dict, config: dict, world_size: int, path: Path) -> None:
-    """Refuses a checkpoint of another model, data, seed, optimizer or global batch.
-
-    Args:
-        state: the checkpoint.
-        config: plain, of the run that wants to go on.
-        world_size: processes of that run.
-        path: where the checkpoint comes from, for the error.
-
-    Raises:
-        CheckpointError: with every differing key, then and now; or it holds weights alone.
-    """
-    if "config" not in state or "world_size" not in state:
-        raise CheckpointError(
-            f"{path} holds no training to go on with; start from its weights with --init-from"
-        )
-    then = trajectory(state["config"], state["world_size"])
-    now = trajectory(config, world_size)
-    keys = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
-    if keys:
-        changes = ", ".join(f"{key} {then.get(key)!r} -> {now.get(key)!r}" for key in keys)
-        raise CheckpointError(f"{path} is of another training: {changes}")
-
-
-def free_changes(then: dict, now: dict) -> list[str]:
-    """A line for each key that differs between two plain configurations of one training."""
-    then, now = flatten(then), flatten(now)
-    return [
-        f"{key} was {then.get(key)!r}, is {now.get(key)!r} from here on"
-        for key in sorted(then.keys() | now.keys())
-        if then.get(key) != now.get(key)
-    ]
 
 
 def save_checkpoint(folder: Path, name: str, checkpoint: dict, keep_previous: bool = True) -> None:
@@ -124,24 +40,24 @@ def save_checkpoint(folder: Path, name: str, checkpoint: dict, keep_previous: bo
         CheckpointError: it cannot be written; what was there is as it was.
     """
     path = folder / name
+    keep_as = folder / PREVIOUS if name == LATEST and keep_previous else None
     try:
-        aside = write_aside(path, lambda file: torch.save(checkpoint, file))
-        if name == LATEST and keep_previous and path.exists():
-            path.replace(folder / PREVIOUS)
-        aside.replace(path)
-        descriptor = os.open(folder, os.O_RDONLY)
-        os.fsync(descriptor)  # the renames too
-        os.close(descriptor)
+        atomic_write(path, lambda file: torch.save(checkpoint, file), keep_as)
     except (OSError, RuntimeError) as error:  # torch.save raises both where the disk is full
         reason = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
         raise CheckpointError(f"{path} cannot be written: {reason}") from None
 
 
-def write_aside(path: Path, write: Callable[[BinaryIO], Any]) -> Path:
-    """Writes and syncs a file beside `path`, ready to be renamed to it.
+def atomic_write(path: Path, write: Callable[[BinaryIO], Any], keep_as: Path | None = None) -> None:
+    """Writes a file aside, brings it to disk, and renames it to `path`.
+
+    Args:
+        path: of the file.
+        write: writes its content.
+        keep_as: the new name of the file that was at `path`, if there was one.
 
     Raises:
-        OSError: it cannot be written; nothing is left of it.
+        OSError: it cannot be written; what was there is as it was.
     """
     aside = path.with_name(f".{path.name}.tmp")
     try:
@@ -149,22 +65,30 @@ def write_aside(path: Path, write: Callable[[BinaryIO], Any]) -> Path:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+        if keep_as is not None and path.exists():
+            path.replace(keep_as)
+        aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    return aside
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the renames too
+    finally:
+        os.close(folder)
 
 
 def write_json(path: Path, content: dict) -> None:
     """Writes a JSON file, whole or not at all."""
     text = json.dumps(content, indent=2) + "\n"
-    write_aside(path, lambda file: file.write(text.encode())).replace(path)
+    atomic_write(path, lambda file: file.write(text.encode()))
 
 
 def find_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints from which a run's folder can go on, the newest first."""
-    found = [folder / name for name in (LATEST, PREVIOUS) if (folder / name).is_file()]
-    return found or [folder / BEST] * (folder / BEST).is_file()
+    """The checkpoints that a run can resume from, the newest first; best.pt only where alone."""
+    found = [folder / name for name in (LATEST, PREVIOUS, BEST) if (folder / name).is_file()]
+    resumable = [path for path in found if path.name != BEST]
+    return resumable or found
 
 
 def load_newest(folder: Path) -> tuple[dict | None, Path | None, list[str]]:

@@ -9,15 +9,14 @@ from typing import NamedTuple
 
 import torch
 
+from config.identity import to_plain
+from config.loading import load_config
+from config.schema import ConfigError
 from data.tables import TableError
 from models.byot import BYOTWrapper
-from runners import checkpoint
+from runners import InputError, checkpoint
 from runners.checkpoint import CheckpointError
-from runners.distributed import has_bfloat16
-
-
-class InputError(Exception):
-    """Something given to a command cannot be used; the message says what is allowed."""
+from runners.training.devices import has_bfloat16
 
 
 class OpenedModel(NamedTuple):
@@ -63,11 +62,8 @@ def open_checkpoint(path: str | Path, config_file: str | None = None) -> OpenedM
     """
     param = None
     if config_file:
-        from config.loading import load_config  # configurations name runners: not at the top
-        from config.schema import ConfigError
-
         try:
-            param = checkpoint.to_plain(load_config(config_file).MODEL.PARAM)
+            param = to_plain(load_config(config_file).MODEL.PARAM)
         except ConfigError as error:
             raise InputError(f"--param: {error}") from None
     content = checkpoint.load_checkpoint(path)

@@ -1,4 +1,4 @@
-"""Processes and devices: one process alone, or several under torch's own launcher.
+"""Processes: one alone, or several under torch's own launcher.
 
 Gradients travel by NCCL between GPUs. What the processes have to agree on travels by gloo between
 their CPUs, so that no agreement waits for a device.
@@ -6,7 +6,6 @@ their CPUs, so that no agreement waits for a device.
 
 import atexit
 import os
-import resource
 import sys
 import threading
 import time
@@ -14,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -74,34 +72,6 @@ def start(gpu_num: int, timeout: float) -> Process:
     return Process(dist.get_rank(), dist.get_world_size(), device)
 
 
-def peak_memory(device: torch.device) -> int:
-    """The most bytes that torch held on a GPU since the process began, or the process itself."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux, whose rusage remembers the process that started this one
-        return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def machine(device: torch.device) -> str:
-    """What the numbers of a run depend on besides its configuration: bits, and seconds."""
-    if device.type == "cuda":
-        what = f"{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"
-    else:
-        what = (
-            f"CPU with {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
-        )
-    return f"{what}, torch {torch.__version__}"
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is fast: on CUDA, or on a CPU that has the instructions."""
-    capabilities = torch.cpu.get_capabilities()
-    on_cpu = capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")
-    return device.type == "cuda" or bool(on_cpu)
-
-
 def stop() -> None:
     """Leaves the other processes; without a launcher there are none."""
     if dist.is_initialized():
@@ -131,14 +101,14 @@ def launch(script: str, arguments: list[str], num_processes: int) -> int:
     return 0
 
 
-def sum_over_ranks(tensor: Tensor) -> Tensor:
+def all_reduce_sum(tensor: Tensor) -> Tensor:
     """The sum of a tensor over all processes, on all of them; in place."""
     if dist.is_initialized():
         dist.all_reduce(tensor)
     return tensor
 
 
-def exchange(*values: int) -> list[list[int]]:
+def all_gather_ints(*values: int) -> list[list[int]]:
     """The values that each process gave, by rank; no device is waited for."""
     if not dist.is_initialized():
         return [list(values)]
@@ -150,7 +120,7 @@ def exchange(*values: int) -> list[list[int]]:
 
 def barrier() -> None:
     """Waits until every process has come here."""
-    exchange(0)
+    all_gather_ints(0)
 
 
 @contextmanager

@@ -7,57 +7,32 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
-from itertools import islice, product
+from math import ceil
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from data.tables import read_table
-from models.utp import UTP, row_scale
+from losses.byot import TEACHER, Head
+from models.utp import UTP
+from runners import InputError
 from runners.checkpoint import write_json
-from runners.command import InputError, OpenedModel, add_checkpoint_arguments, open_checkpoint, run
-from runners.evaluation_report import (
-    TEACHER,
-    depth_report,
-    depth_table,
-    mean_rows,
-    plot_depth,
-    table,
+from runners.command import OpenedModel, add_checkpoint_arguments, open_checkpoint, run
+from runners.evaluation.baselines import last_value, seasonal_naive
+from runners.evaluation.metrics import ForecastMetrics
+from runners.evaluation.protocol import (
+    FRACTIONS,
+    SEASONS,
+    Series,
+    check_lengths,
+    open_series,
+    windows,
 )
-from runners.metrics import ForecastMetrics, last_value, seasonal_naive, seasonal_scale
+from runners.evaluation.report import depth_report, depth_table, mean_rows, plot_depth, table
+from runners.tracking.meters import head_name
 
-MONTH = 30 * 24  # hours; ETT's months have 30 days
-FRACTIONS = (0.7, 0.1, 0.2)
-SEASONS = {"etth": 24, "ettm": 96, "ratio": 1}
 LAST, SEASONAL = "last value", "seasonal naive"
-
-
-class Split(NamedTuple):
-    """Rows of a file: training [0, train), test [test, end)."""
-
-    train: int
-    test: int
-    end: int
-
-
-class Series(NamedTuple):
-    """The channels of one file, ready for evaluation.
-
-    Attributes:
-        name: of the file.
-        values: [C, rows] float32, z-scored by the training part; NaN where missing.
-        scale: of MASE, [C] float64, in those units.
-        split: of the rows.
-    """
-
-    name: str
-    values: Tensor
-    scale: Tensor
-    split: Split
 
 
 def main(argv: list[str]) -> None:
@@ -98,10 +73,10 @@ def season_of(args: argparse.Namespace) -> int:
     return args.season or SEASONS[args.protocol]
 
 
-def all_heads(opened: OpenedModel) -> dict[str, UTP]:
+def all_heads(opened: OpenedModel) -> dict[Head, UTP]:
     """A model for each head, by depth; the teacher is the last one."""
     wrapper = opened.wrapper
-    students = {f"layer {layer}": wrapper.student(layer) for layer in wrapper.aux_head_layers}
+    students = {layer: wrapper.student(layer) for layer in wrapper.aux_head_layers}
     return students | {TEACHER: wrapper.utp}
 
 
@@ -114,45 +89,9 @@ def open_files(args: argparse.Namespace, context: int) -> Iterator[Series]:
         yield series
 
 
-def open_series(path: Path, protocol: str, fractions: tuple[float, ...], season: int) -> Series:
-    """Reads a file and scales each channel by its training part.
-
-    Raises:
-        TableError: it is no table.
-        InputError: it has fewer rows than the protocol needs.
-    """
-    columns = read_table(path, "wide").series
-    split = split_rows(path, len(columns[0]), protocol, fractions)
-    values = torch.empty(len(columns), len(columns[0]))
-    scale = torch.empty(len(columns), dtype=torch.float64)
-    for channel, column in enumerate(columns):  # one by one: files may be large
-        column = torch.from_numpy(column)[None]  # [1, rows] float64
-        column = torch.where(column.isfinite(), column, torch.nan)
-        mean, std = row_scale(column[:, : split.train])
-        z = (column - mean) / std
-        values[channel] = z
-        scale[channel] = seasonal_scale(z[:, : split.train], season)
-    if values[:, split.test : split.end].isnan().all():
-        raise InputError(f"{path}: its test part, from row {split.test} on, holds no value")
-    return Series(path.name, values, scale, split)
-
-
-def split_rows(path: Path, rows: int, protocol: str, fractions: tuple[float, ...]) -> Split:
-    """Where a protocol cuts a file of so many rows (docs/evaluation.md)."""
-    if protocol == "ratio":
-        split = Split(int(rows * fractions[0]), rows - int(rows * fractions[2]), rows)
-        if split.train < 2 or split.test == rows:
-            raise InputError(f"{path}: {rows} rows are too few to cut by {fractions}")
-        return split
-    month = MONTH * (4 if protocol == "ettm" else 1)
-    if rows < 20 * month:
-        raise InputError(f"{path}: {rows} rows; protocol {protocol} needs {20 * month}")
-    return Split(12 * month, 16 * month, 20 * month)
-
-
 def evaluate(
     opened: OpenedModel,
-    heads: dict[str, UTP],
+    heads: dict[Head, UTP],
     series: Series,
     context: int,
     horizon: int,
@@ -160,22 +99,22 @@ def evaluate(
 ) -> list[dict]:
     """One result for each head and each reference, on the same windows."""
     quantiles, season = opened.wrapper.utp.quantiles, season_of(args)
-    results = {name: ForecastMetrics(quantiles) for name in heads}
+    results = {head: ForecastMetrics(quantiles) for head in heads}
     references = {name: ForecastMetrics(quantiles, spread=False) for name in (LAST, SEASONAL)}
-    seconds = {name: [] for name in heads}
+    seconds = {head: [] for head in heads}
     starts = range(series.split.test, series.split.end - horizon + 1, args.stride)
-    total = -(-len(starts) * len(series.values) // args.batch_size)
+    total = ceil(len(starts) * len(series.values) / args.batch_size)
     progress = tqdm(
         total=total, unit="batch", desc=f"{series.name} {horizon}", leave=False, disable=None
     )
     for past, target, scale in windows(series, context, horizon, starts, args.batch_size):
         past, target, scale = (part.to(opened.device) for part in (past, target, scale))
-        for name, model in heads.items():
+        for head, model in heads.items():
             began = _now(opened.device)
             with opened.autocast():
                 forecast = model.predict(past, horizon)
-            seconds[name].append(_now(opened.device) - began)
-            results[name].add(forecast, target, scale)
+            seconds[head].append(_now(opened.device) - began)
+            results[head].add(forecast, target, scale)
         points = last_value(past, horizon), seasonal_naive(past, horizon, season)
         for metrics, point in zip(references.values(), points, strict=True):
             metrics.add(point[..., None].expand(*point.shape, opened.wrapper.utp.num_outputs),
@@ -183,9 +122,12 @@ def evaluate(
         progress.update()
     progress.close()
     ratios = {
-        name: median(own / full for own, full in zip(times, seconds[TEACHER], strict=True))
-        for name, times in seconds.items()
+        head_name(head): median(
+            own / full for own, full in zip(times, seconds[TEACHER], strict=True)
+        )
+        for head, times in seconds.items()
     }
+    named = {head_name(head): metrics for head, metrics in results.items()} | references
     return [
         {
             "file": series.name,
@@ -196,28 +138,8 @@ def evaluate(
             **metrics.result(),
             "relative_latency": ratios.get(name),
         }
-        for name, metrics in (results | references).items()
+        for name, metrics in named.items()
     ]
-
-
-def windows(
-    series: Series, context: int, horizon: int, starts: range, batch_size: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Batches of contexts [B, L], targets [B, H] and scales [B], channel by channel.
-
-    Args:
-        series: of one file.
-        context: L, rows before each start; they may lie before the test part.
-        horizon: H.
-        starts: first rows of the targets.
-        batch_size: B.
-    """
-    cut = series.values.unfold(1, context + horizon, 1)  # [C, windows, L + H], a view
-    places = product(range(len(series.values)), starts)
-    while batch := list(islice(places, batch_size)):
-        channels, rows = torch.tensor(batch).T
-        window = cut[channels, rows - context]
-        yield window[:, :context], window[:, context:], series.scale[channels]
 
 
 def check_arguments(args: argparse.Namespace, opened: OpenedModel) -> int:
@@ -254,22 +176,6 @@ def check_protocol(args: argparse.Namespace, context: int, max_context: int) -> 
         )
     if not 1 <= context <= max_context:
         raise InputError(f"--context {context}: this model looks back on 1 to {max_context} steps")
-
-
-def check_lengths(
-    series: Series, path: Path, context: int, horizons: list[int], season: int
-) -> None:
-    """Refuses windows that a file does not hold."""
-    train, test, end = series.split
-    if context > test:
-        raise InputError(f"{path}: {test} rows lie before its test part; --context {context}")
-    if max(horizons) > end - test:
-        raise InputError(f"{path}: its test part has {end - test} rows; --horizon {max(horizons)}")
-    if season > context or season >= train:
-        raise InputError(
-            f"{path}: --season {season} is longer than the context ({context}) or not shorter "
-            f"than the training part ({train})"
-        )
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:

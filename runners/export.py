@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
+from losses.byot import TEACHER
 from models.byot import BYOTWrapper
 from models.utp import UTP
+from runners import InputError
 from runners.checkpoint import FORMAT_VERSION, CheckpointError, save_checkpoint
-from runners.command import InputError, OpenedModel, add_checkpoint_arguments, open_checkpoint, run
-
-TEACHER = "teacher"
+from runners.command import OpenedModel, add_checkpoint_arguments, open_checkpoint, run
 
 
 def main(argv: list[str]) -> None:

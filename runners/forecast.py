@@ -17,9 +17,10 @@ from tqdm import tqdm
 
 from data.calendar import CalendarError, find_calendar, format_times, time_unit
 from data.tables import LAYOUTS, Table, read_table, write_long
-from runners.checkpoint import write_aside
-from runners.command import InputError, OpenedModel, add_checkpoint_arguments, open_checkpoint, run
-from runners.figures import Panel, save_figure
+from runners import InputError
+from runners.checkpoint import atomic_write
+from runners.command import OpenedModel, add_checkpoint_arguments, open_checkpoint, run
+from runners.tracking.figures import Panel, save_figure
 
 MAX_PANELS = 4
 MIN_PLOTTED = 48  # steps of history
@@ -60,10 +61,10 @@ def main(argv: list[str]) -> None:
         (one.name, step_texts(one.future, table), values[:, chosen])
         for one, values in zip(series, forecasts, strict=True)
     )
-    write_aside(args.out, lambda file: write_long(file, header, blocks)).replace(args.out)
+    atomic_write(args.out, lambda file: write_long(file, header, blocks))
     if args.plot:
         panels = panels_of(series, forecasts, utp.quantiles or (None,))
-        write_aside(args.plot, lambda file: save_figure(panels, file)).replace(args.plot)
+        atomic_write(args.plot, lambda file: save_figure(panels, file))
     print(f"{args.out}: {summary(series, frequency, table)}")
 
 

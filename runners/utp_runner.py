@@ -4,7 +4,6 @@ Shapes: B batch of one process, L context, H horizon, Q quantiles.
 """
 
 import logging
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -13,44 +12,46 @@ from easydict import EasyDict
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from config import identity
 from data.corpus import CorpusError
 from data.windows import Batch, batch_ranges
 from losses.byot import byot_losses, huber_loss
 from models.byot import Forecasts
 from runners import checkpoint, distributed
-from runners.batches import StepBatches, open_corpus
 from runners.checkpoint import CheckpointError
-from runners.distributed import PeerLostError, peak_memory
-from runners.keeper import Keeper
-from runners.meters import Meters, loss_names, loss_values
-from runners.metrics import calibration, calibration_names
-from runners.optimization import StepGuard, cosine_warmup
-from runners.run_log import RunLog
-from runners.stopping import Stopped, StopRequest, TrainingError
-from runners.validation_figures import ValidationFigures
-
-TIMED_STEPS = 2  # tell how long the run takes; the first step, which compiles, is not one
+from runners.distributed import PeerLostError
+from runners.tracking.calibration import calibration, calibration_names
+from runners.tracking.meters import Meters, loss_names, loss_values
+from runners.tracking.run_log import RunLog
+from runners.tracking.validation_figures import ValidationFigures
+from runners.training import devices
+from runners.training.checkpoint_manager import CheckpointManager
+from runners.training.loader import StepBatches, open_corpus
+from runners.training.optimization import StepGuard, cosine_warmup
+from runners.training.stopping import Stopped, StopRequest, TrainingError
+from runners.training.stopwatch import Stopwatch
 
 
 class UTPRunner:
-    """Trains the model of a resolved configuration.
+    """Trains the model of a configuration.
 
-    Building one checks and reads everything that training needs, and writes nothing but a missing
-    synthetic corpus.
+    Building one checks and reads everything that training needs. It writes nothing but a synthetic
+    corpus that is not there yet.
 
     Args:
-        config: as `config.loading.resolve` returns it.
+        config: as `config.loading.load_config` returns it.
         resume: go on from the checkpoint in the run's folder.
         init_from: a checkpoint whose weights to start from.
 
     Raises:
+        ConfigError: GPU_NUM does not fit this machine.
         CorpusError: the corpus is missing or damaged.
         CheckpointError: the run's folder holds a checkpoint and `resume` is not given, or a
             checkpoint is unusable.
     """
 
     def __init__(self, config: EasyDict, resume: bool = False, init_from: str | Path | None = None):
-        self.config = config
+        self.config = config = devices.resolve_devices(config)
         self.run_dir = Path(config.TRAIN.CKPT_SAVE_DIR)
         found = bool(checkpoint.find_checkpoints(self.run_dir))
         if found and not resume:
@@ -76,7 +77,7 @@ class UTPRunner:
         # Off is the baseline: the plain loss, whatever the weights say.
         self.weights = byot.LOSS_WEIGHTS if byot.ENABLED else {"loss_gt": 1.0, "loss_soft": 0.0}
         wants_bfloat16 = config.MODEL.DTYPE == "bfloat16"
-        self.bfloat16 = wants_bfloat16 and distributed.has_bfloat16(self.device)
+        self.bfloat16 = wants_bfloat16 and devices.has_bfloat16(self.device)
         if wants_bfloat16 and not self.bfloat16:
             self.notes.append(
                 "MODEL.DTYPE: this CPU has no AMX or AVX512-BF16; training in float32"
@@ -87,12 +88,13 @@ class UTPRunner:
         names = loss_names(self.wrapper.aux_head_layers)
         self.meters = Meters([*names, "grad_norm"], self.device)
         self.iteration = 0
-        self.validation = {}  # the last one's meters
-        # Seconds of training, without validating and saving; bytes.
+        self.validation = {}  # meters of the last one
+        # Seconds of training, without validating and saving; peak memory in bytes.
         self.cost = {"seconds": 0.0, "peak_memory": 0}
         draws = config.VAL.FIGURES and self.process.is_main
         self.pictures = ValidationFigures(self.wrapper) if draws else None
-        self.keeper = Keeper(self.run_dir, checkpoint.to_plain(config), self.process)
+        plain = identity.to_plain(config)
+        self.checkpoints = CheckpointManager(self.run_dir, plain, self.process)
         if resume:
             self._resume()
         if train.COMPILE_MODEL:
@@ -103,7 +105,7 @@ class UTPRunner:
             self.model = DistributedDataParallel(self.wrapper, forward_sync_buffers=False)
 
     def train(self) -> dict[str, float]:
-        """Trains until NUM_ITERATIONS and returns the last validation's meters.
+        """Trains until NUM_ITERATIONS and returns the meters of the last validation.
 
         SIGTERM and SIGINT finish the step in hand, on all processes, and save.
 
@@ -115,7 +117,7 @@ class UTPRunner:
         """
         train = self.config.TRAIN
         pin_memory = train.DATA.PIN_MEMORY and self.device.type == "cuda"
-        self.keeper.lock(make_folder=True)
+        self.notes += self.checkpoints.lock(make_folder=True)
         self.batches = StepBatches(
             self.train_windows, train, self.process, self.iteration, pin_memory
         )
@@ -134,7 +136,7 @@ class UTPRunner:
                 # The last step validates; a finished run, resumed, trains none.
                 validation = self.validation if self.iteration > first else self.validate()
                 self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
-                self.keeper.check()
+                self.checkpoints.check()
                 self._write_summary(validation)
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):  # raised wherever the step was
@@ -146,95 +148,74 @@ class UTPRunner:
         finally:
             self.batches.close()
             self.log.close()
-            self.keeper.unlock()
+            self.checkpoints.unlock()
         return validation
 
     def _loop(self, stop: StopRequest) -> None:
         train, num_iterations = self.config.TRAIN, self.config.TRAIN.NUM_ITERATIONS
-        horizon = self.config.DATASET.PARAM.target_length
-        seed, world_size = self.config.ENV.SEED, self.process.world_size
-        schedule = train.LR_SCHEDULER.PARAM
+        horizon, val_interval = self.config.DATASET.PARAM.target_length, self.config.VAL.INTERVAL
+        world_size, seed = self.process.world_size, self.config.ENV.SEED
         max_norm = train.CLIP_GRAD_PARAM.max_norm or torch.inf
         parameters = list(self.wrapper.parameters())
+        last_logged = self.iteration
+        watch = Stopwatch(self.cost["seconds"])
         self.model.train()
-        started = logged = time.perf_counter()
-        began = started - self.cost["seconds"]
-        first, last_logged = self.iteration, self.iteration
 
         while self.iteration < num_iterations:
-            # The micro-batches of one step, and N, its valid label steps on all processes.
+            # Next batches: the micro-batches of one step, and N, its valid label steps.
             micro_batches = self.batches.next()
             own_valid = sum(int(batch.mask.sum()) for batch in micro_batches)
-            told = distributed.exchange(own_valid, stop.signum, not micro_batches)
-            all_valid, signals, failures = zip(*told, strict=True)
+            gathered = distributed.all_gather_ints(own_valid, stop.signum, not micro_batches)
+            all_valid, signals, failures = zip(*gathered, strict=True)
             if any(signals) or any(failures):
-                self.cost["seconds"] = time.perf_counter() - began
+                self.cost["seconds"] = watch.seconds
                 self._stop(max(signals), failures)
             num_valid = torch.full((), float(sum(all_valid)), device=self.device)
 
-            # Forward and backward: losses are shares of the step's mean, they and gradients add up.
+            # Forward and backward: each loss is a share of the step's mean; shares add up.
             shares = 0.0
             for i, batch in enumerate(micro_batches):
                 batch = Batch(*(part.to(self.device, non_blocking=True) for part in batch))
-                syncs = i == len(micro_batches) - 1 or world_size == 1
-                with nullcontext() if syncs else self.model.no_sync():
+                is_last = i == len(micro_batches) - 1
+                with nullcontext() if is_last or world_size == 1 else self.model.no_sync():
                     forecasts = self._forward(self.model, batch.context, horizon)
                     total, values = self._losses(forecasts, batch, num_valid)
                     (total * world_size).backward()  # DDP averages over processes
                 shares = shares + values
-
-            # Step, unless a number is not finite.
             grad_norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
-            lr = train.OPTIM.PARAM.lr * cosine_warmup(
-                self.iteration, schedule.num_warmup_steps, schedule.num_training_steps
-            )
-            for group in self.optimizer.param_groups:
-                group["lr"] = lr
+
+            # Step. Fused AdamW reads `found_inf`: where it is 1, nothing changes.
+            lr = self._set_learning_rate()
             skipped = self.guard.check(shares[0], grad_norm)
             self.optimizer.found_inf = skipped
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
-            sums = torch.cat([shares * num_valid, (grad_norm * own_valid).double().view(1)])
-            self.meters.add(
-                torch.where(skipped > 0, 0.0, sums),
-                torch.where(skipped > 0, 0.0, float(own_valid)),
-            )
+            values = torch.cat([shares * world_size, grad_norm.double().view(1)])
+            self.meters.add(values, torch.where(skipped > 0, 0.0, num_valid / world_size))
             self.iteration += 1
             self.log.progress.update()
 
             # Log: the only reads from the device.
-            if self.iteration - first in (1, 1 + TIMED_STEPS):
-                grad_norm.item()  # what has been asked of the device is done
-                seconds = (time.perf_counter() - started) / TIMED_STEPS
-                if self.iteration - first > 1:
-                    self.log.warn_if_long(seconds, num_iterations - self.iteration)
-                started = time.perf_counter()
-            saves = self._is_due(train.CKPT_SAVE_STRATEGY) or self._is_due(self.config.VAL.INTERVAL)
-            if saves or self._is_due(train.LOG_INTERVAL):
+            if seconds := watch.step(wait=grad_norm.item):
+                self.log.warn_if_long(seconds, num_iterations - self.iteration)
+            is_saved = self._is_due(train.CKPT_SAVE_STRATEGY) or self._is_due(val_interval)
+            if is_saved or self._is_due(train.LOG_INTERVAL):
                 skipped_steps = self.guard.check_limit(self.iteration, self.global_batch, seed)
                 self.log.skipped(skipped_steps, self.iteration)
             if self._is_due(train.LOG_INTERVAL):
-                averages = self.meters.averages()
-                steps, now = self.iteration - last_logged, time.perf_counter()
-                rate = steps * self.global_batch / (now - logged)
+                averages, num_steps = self.meters.averages(), self.iteration - last_logged
+                rate = num_steps * self.global_batch / watch.lap()
                 others = {"lr": lr, "samples_per_second": rate, "skipped_steps": skipped_steps}
                 self.log.training(averages | others, self.iteration)
-                last_logged, logged = self.iteration, now
+                last_logged = self.iteration
 
-            # Validate and save; the time it takes is not the training's.
-            paused = time.perf_counter()
-            self.cost["seconds"] = paused - began
-            if self._is_due(self.config.VAL.INTERVAL):
-                before, self.validation = self.validation, self.validate()
-                is_best = self.keeper.is_best(self.validation)
-                drawn = self.pictures.draw(self.validation, before) if self.pictures else {}
-                self.log.validation(self.validation, self.iteration, is_best, drawn)
-                if is_best:
-                    self.keeper.save_best(self._state(), self.validation, self.log)
-            if self._is_due(train.CKPT_SAVE_STRATEGY):
-                self.keeper.save_latest(self._state(), self.log)
-            paused_for = time.perf_counter() - paused
-            began, logged = began + paused_for, logged + paused_for
+            # Validate and save.
+            self.cost["seconds"] = watch.seconds
+            with watch.paused():
+                if self._is_due(val_interval):
+                    self._validate_and_save_best()
+                if self._is_due(train.CKPT_SAVE_STRATEGY):
+                    self.checkpoints.save_latest(self._state(), self.log)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -248,15 +229,13 @@ class UTPRunner:
         for samples in batch_ranges(0, size, self.process.rank, self.process.world_size):
             if samples.start >= count:
                 break
-            windows = self.valid_windows.__getitems__(
-                range(samples.start, min(samples.stop, count))
-            )
+            windows = self.valid_windows.batch(range(samples.start, min(samples.stop, count)))
             batch = Batch(*(part.to(self.device) for part in windows))
             forecasts = self._forward(self.wrapper, batch.context, param.target_length)
             num_valid = batch.mask.sum()
             _, values = self._losses(forecasts, batch, num_valid)
             shares = calibration(forecasts.teacher, batch.labels, batch.mask, levels)
-            meters.add(torch.cat([values, shares]) * num_valid, num_valid)
+            meters.add(torch.cat([values, shares]), num_valid)
             if self.pictures:
                 self.pictures.keep(batch, forecasts, is_first=samples.start == 0)
         self.wrapper.train()
@@ -277,10 +256,29 @@ class UTPRunner:
             huber = huber_loss(median, batch.labels, batch.mask, num_valid=num_valid)
         return total, loss_values(total, losses, huber)
 
+    def _set_learning_rate(self) -> float:
+        """Sets the learning rate of this step and returns it."""
+        schedule = self.config.TRAIN.LR_SCHEDULER.PARAM
+        factor = cosine_warmup(
+            self.iteration, schedule.num_warmup_steps, schedule.num_training_steps
+        )
+        lr = self.config.TRAIN.OPTIM.PARAM.lr * factor
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        return lr
+
+    def _validate_and_save_best(self) -> None:
+        before, self.validation = self.validation, self.validate()
+        is_best = self.checkpoints.is_best(self.validation)
+        drawn = self.pictures.draw(self.validation, before) if self.pictures else {}
+        self.log.validation(self.validation, self.iteration, is_best, drawn)
+        if is_best:
+            self.checkpoints.save_best(self._state(), self.validation, self.log)
+
     def _stop(self, signum: int, failures: tuple[int, ...]) -> None:
         """Saves between two steps and ends the training."""
-        self.keeper.save_latest(self._state(), self.log)
-        self.keeper.check()
+        self.checkpoints.save_latest(self._state(), self.log)
+        self.checkpoints.check()
         if any(failures):
             ranks = [rank for rank, failed in enumerate(failures) if failed]
             raise self.batches.failure or TrainingError(f"no more data in process(es) {ranks}")
@@ -297,8 +295,8 @@ class UTPRunner:
         )
 
     def _resume(self) -> None:
-        self.keeper.lock()
-        state, lines = self.keeper.find()
+        self.notes += self.checkpoints.lock()
+        state, lines = self.checkpoints.find()
         self.notes += lines
         if state is None:
             return
@@ -313,7 +311,8 @@ class UTPRunner:
 
     def _state(self) -> dict:
         """All that an exact resumption needs; every process must call this."""
-        self.cost["peak_memory"] = max(self.cost["peak_memory"], peak_memory(self.device))
+        peak = devices.peak_memory(self.device)
+        self.cost["peak_memory"] = max(self.cost["peak_memory"], peak)
         return {
             "iteration": self.iteration,
             "cost": dict(self.cost),
@@ -328,7 +327,7 @@ class UTPRunner:
         """Writes the configuration beside the results, and says what is trained."""
         if self.process.is_main:
             (self.run_dir / checkpoint.SUMMARY).unlink(missing_ok=True)  # of its last end
-            checkpoint.write_json(self.run_dir / "config.json", self.keeper.config)
+            checkpoint.write_json(self.run_dir / "config.json", self.checkpoints.config)
         parameters = sum(p.numel() for p in self.wrapper.parameters())
         self.log.say(
             f"{self.config.MODEL.NAME}: {parameters:,} parameters, students on layers "
@@ -338,13 +337,12 @@ class UTPRunner:
         )
         for note in self.notes:
             self.log.say(note)
-        self.log.settings(
-            checkpoint.flatten(self.keeper.config), self.wrapper.aux_head_layers, self.iteration
-        )
+        settings = identity.flatten(self.checkpoints.config)
+        self.log.settings(settings, self.wrapper.aux_head_layers, self.iteration)
 
     def _write_summary(self, validation: dict[str, float]) -> None:
         """The end of a run, for programs."""
         if self.process.is_main:
             summary = {"iteration": self.iteration, "validation": validation} | self.cost
-            summary["machine"] = distributed.machine(self.device)
+            summary["machine"] = devices.machine(self.device)
             checkpoint.write_json(self.run_dir / checkpoint.SUMMARY, summary)

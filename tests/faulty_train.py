@@ -11,9 +11,10 @@ import time
 from itertools import count
 
 import train
-from data.windows import Windows
+from data.windows import WindowDataset
 from losses.byot import byot_losses
-from runners import batches, utp_runner
+from runners import utp_runner
+from runners.training import loader
 
 KIND, RANK, CALL = os.environ["FAULT"].split(":")
 calls = count()
@@ -35,11 +36,11 @@ def faulty_losses(*args):
     return losses._replace(gt={head: loss + float("inf") for head, loss in losses.gt.items()})
 
 
-class WithoutLabels(Windows):
+class WithoutLabels(WindowDataset):
     """Windows whose n-th batch has no valid label."""
 
-    def __getitems__(self, samples):
-        batch = super().__getitems__(samples)
+    def batch(self, samples):
+        batch = super().batch(samples)
         rank, is_training = os.environ.get("RANK", "0"), self.corpus.folder.name == "train"
         if rank != RANK or not is_training or next(calls) != int(CALL):
             return batch
@@ -47,7 +48,7 @@ class WithoutLabels(Windows):
 
 
 if KIND == "empty":
-    batches.Windows = WithoutLabels
+    loader.WindowDataset = WithoutLabels
 else:
     utp_runner.byot_losses = faulty_losses
 

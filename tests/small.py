@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import train
 from config.loading import load_config
 from data.synthetic import build_synthetic
-from runners.ablation_runs import Run
+from runners.ablation.runs import Run
 from runners.checkpoint import load_checkpoint
 from runners.utp_runner import UTPRunner
 

@@ -21,6 +21,7 @@ import train
 from config.loading import load_config
 from config.utp_base import CFG as BASE
 from runners import ablate
+from runners.training.devices import resolve_devices
 from tests.small import ROOT, TINY, make_corpus, train_here
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -226,7 +227,7 @@ def test_python_of_the_readme_works(world):
     exec(byot, names)
     assert names["BYOT"] == BASE.MODEL.PARAM.BYOT
     (path,) = re.findall(r'"(checkpoints/.*?)"', use)
-    assert path == f"{load_config(TINY).TRAIN.CKPT_SAVE_DIR}/best.pt"
+    assert path == f"{resolve_devices(load_config(TINY)).TRAIN.CKPT_SAVE_DIR}/best.pt"
     world([path])
     exec(use, names)
     assert names["quantiles"].shape == (3, 96, 21)

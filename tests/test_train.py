@@ -8,6 +8,7 @@ import pytest
 
 import train
 from config.loading import load_config
+from runners.training.devices import resolve_devices
 from tests.small import OVERRIDES, ROOT, TINY, make_corpus
 
 
@@ -39,7 +40,7 @@ def test_command_refuses_a_typo_with_one_line(tmp_path):
 
 def test_readme_names_the_folder_that_its_command_makes():
     """Anyone who copies the README's example finds no such file."""
-    folder = load_config(TINY).TRAIN.CKPT_SAVE_DIR
+    folder = resolve_devices(load_config(TINY)).TRAIN.CKPT_SAVE_DIR
     assert f'load_model("{folder}/best.pt")' in (ROOT / "README.md").read_text()
 
 

@@ -24,9 +24,9 @@ from easydict import EasyDict
 
 from config.loading import load_config
 from data.corpus import Corpus, write_corpus
-from data.windows import Windows, batch_ranges
-from runners.batches import StepBatches
+from data.windows import WindowDataset, batch_ranges
 from runners.distributed import Process
+from runners.training.loader import StepBatches
 from tests.benchmarks import measure
 from tests.benchmarks.step import Step
 
@@ -88,11 +88,11 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         build(Path(folder) / "corpus", args.rows)
-        windows = Windows(Corpus(Path(folder) / "corpus", "train"), *lengths, seed=0)
+        windows = WindowDataset(Corpus(Path(folder) / "corpus", "train"), *lengths, seed=0)
         sides, loaders = {}, []
         # Each side has samples of its own: rows that another has just read are in the cache.
         for side, batch in enumerate(args.batches):
-            ranges = map(windows.__getitems__, batch_ranges(side * FAR_APART // batch, batch))
+            ranges = map(windows.batch, batch_ranges(side * FAR_APART // batch, batch))
             sides["this process", batch] = partial(next, ranges)
         for side, workers in enumerate(args.workers, len(args.batches)):
             batch = config.TRAIN.DATA.BATCH_SIZE

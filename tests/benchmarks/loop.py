@@ -25,11 +25,12 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from config.loading import load_config
-from runners import distributed, run_log
-from runners.batches import StepBatches
+from runners import distributed
 from runners.checkpoint import save_checkpoint
-from runners.meters import Meters
-from runners.optimization import StepGuard
+from runners.tracking.meters import Meters
+from runners.tracking.run_log import RunLog
+from runners.training.loader import StepBatches
+from runners.training.optimization import StepGuard
 from runners.utp_runner import UTPRunner
 from tests.benchmarks import measure
 from tests.benchmarks.step import Step
@@ -37,7 +38,7 @@ from tests.benchmarks.step import Step
 WARMUP = 3  # iterations before anything is measured
 PARTS = {
     "waiting for data": (StepBatches, "next"),
-    "agreeing with other processes": (distributed, "exchange"),
+    "agreeing with other processes": (distributed, "all_gather_ints"),
     "forward": (UTPRunner, "_forward"),
     "losses": (UTPRunner, "_losses"),
     "backward": (torch.Tensor, "backward"),
@@ -46,7 +47,7 @@ PARTS = {
     "optimizer": (torch.optim.AdamW, "step"),
     "meters": (Meters, "add"),
     "reading meters": (Meters, "averages"),
-    "logging": (run_log.RunLog, "training"),
+    "logging": (RunLog, "training"),
 }
 
 

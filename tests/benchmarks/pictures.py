@@ -14,9 +14,9 @@ from functools import wraps
 from pathlib import Path
 
 from config.loading import load_config
-from runners.run_log import RunLog
+from runners.tracking.run_log import RunLog
+from runners.tracking.validation_figures import ValidationFigures
 from runners.utp_runner import UTPRunner
-from runners.validation_figures import ValidationFigures
 from tests.benchmarks import measure
 from tests.benchmarks.loop import replaced
 

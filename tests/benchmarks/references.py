@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from data.corpus import Corpus
-from data.windows import VALIDATION_SEED, Windows
+from data.windows import VALIDATION_SEED, WindowDataset
 from losses.byot import huber_loss, pinball_loss
-from runners.batches import DATASETS
 from runners.checkpoint import load_checkpoint, load_model
+from runners.training.loader import DATASETS
 
 
 def main() -> None:
@@ -29,8 +29,8 @@ def main() -> None:
     data = checkpoint["config"]["DATASET"]
     horizon = data["PARAM"]["target_length"]
     corpus = Corpus(DATASETS / data["NAME"], "valid")
-    windows = Windows(corpus, data["PARAM"]["context_length"], horizon, VALIDATION_SEED)
-    batch = windows.__getitems__(range(data["PARAM"]["num_valid_samples"]))
+    windows = WindowDataset(corpus, data["PARAM"]["context_length"], horizon, VALIDATION_SEED)
+    batch = windows.batch(range(data["PARAM"]["num_valid_samples"]))
     with torch.no_grad():
         heads = [model(part, horizon) for part in batch.context.split(64)]
     forecasts = {

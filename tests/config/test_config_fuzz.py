@@ -14,11 +14,12 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from torch import nn
 
+from config.identity import to_plain
 from config.loading import apply_override, load_config, read_config_file, resolve
 from config.schema import SCHEMA, SECTIONS, ConfigError, check
 from losses.byot import byot_losses
 from models.utp import UTP
-from runners.checkpoint import build_model, to_plain
+from runners.checkpoint import build_model
 from runners.utp_runner import UTPRunner
 from tests.small import TINY
 

@@ -9,7 +9,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from data.corpus import CorpusError
-from data.windows import Windows, zscore
+from data.windows import WindowDataset, zscore
 from losses.byot import byot_losses
 from models.byot import BYOTWrapper
 from models.utp import UTP
@@ -85,9 +85,9 @@ def test_any_corpus_gives_clean_batches_or_an_error(rows, context_length, horizo
     """Bad data would reach a loss, move a window, hang the training, or end in a traceback."""
     possible, usable_share = all_windows(rows, context_length, horizon)
     corpus = MemoryCorpus(rows)
-    windows = Windows(corpus, context_length, horizon, seed)
+    windows = WindowDataset(corpus, context_length, horizon, seed)
     try:
-        batch = windows.__getitems__(samples)
+        batch = windows.batch(samples)
     except CorpusError:
         assert usable_share < 0.3  # else 100 attempts would have found one
         event("error")
@@ -109,7 +109,7 @@ def test_any_corpus_gives_clean_batches_or_an_error(rows, context_length, horizo
     for window in found:
         assert any(np.array_equal(window, other, equal_nan=True) for other in possible)
     for i, sample in enumerate(samples):
-        for part, alone in zip(batch, windows.__getitems__([sample]), strict=True):
+        for part, alone in zip(batch, windows.batch([sample]), strict=True):
             assert part[i].numpy().tobytes() == alone[0].numpy().tobytes()
 
     model = small_model()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.windows import Windows, zscore
+from data.windows import WindowDataset, zscore
 from tests.data.memory import MemoryCorpus
 
 NAN, INF = np.nan, np.inf
@@ -40,7 +40,7 @@ def test_zscores_are_those_of_nan_statistics():
 def test_the_batch_holds_the_zscores():
     """Labels under a mask of 0 would be NaN, and poison the loss, or valid ones be dropped."""
     window = heavy_tailed(1, 64)
-    batch = Windows(MemoryCorpus(window), 48, 16, seed=0).__getitems__([0])
+    batch = WindowDataset(MemoryCorpus(window), 48, 16, seed=0).batch([0])
     z = zscore(window, 48)
     assert not np.isfinite(z[:, 48:]).all()
     np.testing.assert_array_equal(batch.context, z[:, :48])

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from data import windows as module
 from data.corpus import Corpus, CorpusError, write_corpus
-from data.windows import Windows, batch_ranges
+from data.windows import WindowDataset, batch_ranges
 from tests.data.memory import MemoryCorpus
 
 NAN, INF = np.nan, np.inf
@@ -76,26 +76,26 @@ def assert_uniform(counts):
 )
 def test_a_sample_does_not_depend_on_its_batch(batches):
     """Another batch size, rank or number of workers would train on other windows."""
-    windows = Windows(MemoryCorpus(gappy_rows()), 48, 16, seed=3)
-    alone = join([windows.__getitems__([k]) for k in range(40)])
-    assert_same(join([windows.__getitems__(samples) for samples in batches]), alone)
+    windows = WindowDataset(MemoryCorpus(gappy_rows()), 48, 16, seed=3)
+    alone = join([windows.batch([k]) for k in range(40)])
+    assert_same(join([windows.batch(samples) for samples in batches]), alone)
 
 
 def test_samples_come_in_the_order_asked_for():
     """Samples out of order or asked for twice would be exchanged."""
-    windows = Windows(MemoryCorpus(gappy_rows()), 48, 16, seed=3)
+    windows = WindowDataset(MemoryCorpus(gappy_rows()), 48, 16, seed=3)
     order = [*np.random.default_rng(0).permutation(40).tolist(), 5, 5, 0]
-    ordered = windows.__getitems__(range(40))
-    assert_same(windows.__getitems__(order), [part[order] for part in ordered])
+    ordered = windows.batch(range(40))
+    assert_same(windows.batch(order), [part[order] for part in ordered])
 
 
 def test_samples_may_lie_far_apart():
     """All numbers between them would be drawn: more than memory holds. Or be other ones."""
-    windows = Windows(MemoryCorpus(gappy_rows()), 48, 16, seed=3)
+    windows = WindowDataset(MemoryCorpus(gappy_rows()), 48, 16, seed=3)
     samples = [10**12, 0, 7, 10**6, 10**12 + 1]
-    alone = join([windows.__getitems__([k]) for k in samples])
-    assert_same(windows.__getitems__(samples), alone)
-    between = windows.__getitems__(range(10**6 - 3, 10**6 + 1))
+    alone = join([windows.batch([k]) for k in samples])
+    assert_same(windows.batch(samples), alone)
+    between = windows.batch(range(10**6 - 3, 10**6 + 1))
     assert_same([part[3] for part in between], [part[3] for part in alone])
 
 
@@ -105,7 +105,7 @@ def test_a_loader_gives_the_same_samples(tmp_path, workers):
     with write_corpus(tmp_path / "c", 400) as writers:
         writers["train"].append(gappy_rows())
         writers["valid"].append(np.zeros((1, 400)))
-    windows = Windows(Corpus(tmp_path / "c", "train"), 48, 16, seed=3)
+    windows = WindowDataset(Corpus(tmp_path / "c", "train"), 48, 16, seed=3)
     loader = DataLoader(
         windows,
         batch_sampler=list(islice(batch_ranges(2, 4), 5)),
@@ -114,13 +114,13 @@ def test_a_loader_gives_the_same_samples(tmp_path, workers):
     )
     batches = list(loader)
     assert len(batches) == 5
-    assert_same(join(batches), windows.__getitems__(range(8, 28)))
+    assert_same(join(batches), windows.batch(range(8, 28)))
 
 
 def test_another_seed_gives_other_windows(raw):
     """The seed would be ignored."""
     corpus = MemoryCorpus(coded_rows([2000] * 20, 2000))
-    drawn = [Windows(corpus, 48, 16, seed).__getitems__(range(200)).context for seed in (0, 1)]
+    drawn = [WindowDataset(corpus, 48, 16, seed).batch(range(200)).context for seed in (0, 1)]
     assert (drawn[0] != drawn[1]).any(dim=1).float().mean() > 0.95
 
 
@@ -128,7 +128,7 @@ def test_neighbours_are_other_windows(raw):
     """A redrawn sample would repeat the first draw of another sample."""
     rows = coded_rows([2000] * 20, 2000)
     rows[::2] = NAN
-    context = Windows(MemoryCorpus(rows), 48, 16, seed=0).__getitems__(range(400)).context
+    context = WindowDataset(MemoryCorpus(rows), 48, 16, seed=0).batch(range(400)).context
     assert len(torch.unique(context, dim=0)) > 380
 
 
@@ -162,12 +162,12 @@ def test_ranks_share_out_the_samples(batch_size, world_size):
 
 def test_one_global_batch_however_it_is_split():
     """1 process x 8, 2 x 4 and 2 accumulation steps of 4 would see other windows."""
-    windows = Windows(MemoryCorpus(gappy_rows()), 48, 16, seed=3)
+    windows = WindowDataset(MemoryCorpus(gappy_rows()), 48, 16, seed=3)
     ranks = [next(batch_ranges(1, 4, rank, 2)) for rank in (0, 1)]
     steps = list(islice(batch_ranges(2, 4), 2))
-    whole = windows.__getitems__(next(batch_ranges(1, 8)))
+    whole = windows.batch(next(batch_ranges(1, 8)))
     for parts in (ranks, steps):
-        assert_same(join([windows.__getitems__(samples) for samples in parts]), whole)
+        assert_same(join([windows.batch(samples) for samples in parts]), whole)
 
 
 # Where a window lies
@@ -180,7 +180,7 @@ def test_a_window_is_a_stretch_of_its_row(raw):
     rows[2, 60:80] = NAN
     rows[3, 200] = INF  # behind the last finite value: not of the series
     corpus = MemoryCorpus(rows)
-    batch = Windows(corpus, context_length, horizon, seed=0).__getitems__(range(1000))
+    batch = WindowDataset(corpus, context_length, horizon, seed=0).batch(range(1000))
     row, end = places(batch, context_length)
     expected = np.full((1000, context_length + horizon), NAN)
     for i in range(1000):
@@ -199,8 +199,8 @@ def test_a_window_is_a_stretch_of_its_row(raw):
 def test_rows_and_context_ends_are_uniform(raw):
     """Some rows or places would be drawn more often, or the extremes never."""
     lengths = [64, 84, 200, 300]
-    windows = Windows(MemoryCorpus(coded_rows(lengths, 320)), 100, 32, seed=0)
-    row, end = places(windows.__getitems__(range(12_000)), 100)
+    windows = WindowDataset(MemoryCorpus(coded_rows(lengths, 320)), 100, 32, seed=0)
+    row, end = places(windows.batch(range(12_000)), 100)
     assert_uniform(np.bincount(row, minlength=4))
     assert set(end[row == 0]) == {48}
     for r in (1, 2, 3):
@@ -216,21 +216,21 @@ def test_rows_and_context_ends_are_uniform(raw):
 )
 def test_a_shorter_model_needs_fewer_positions(raw, context_length, horizon, first, last):
     """Short models would never see the ends of a series, or long ones lose their minimum."""
-    windows = Windows(MemoryCorpus(coded_rows([80], 100)), context_length, horizon, seed=0)
-    _, end = places(windows.__getitems__(range(1500)), context_length)
+    windows = WindowDataset(MemoryCorpus(coded_rows([80], 100)), context_length, horizon, seed=0)
+    _, end = places(windows.batch(range(1500)), context_length)
     assert (end.min(), end.max()) == (first, last)
 
 
 def test_a_series_below_the_minimum_is_never_drawn(raw):
     """A series of 63 would give windows with fewer than 48 + 16 positions."""
-    windows = Windows(MemoryCorpus(coded_rows([63, 64], 100)), 100, 32, seed=0)
-    row, _ = places(windows.__getitems__(range(100)), 100)
+    windows = WindowDataset(MemoryCorpus(coded_rows([63, 64], 100)), 100, 32, seed=0)
+    row, _ = places(windows.batch(range(100)), 100)
     assert set(row) == {1}
 
 
 def test_a_batch_has_these_types():
     """The model expects float32 tensors of fixed shape."""
-    batch = Windows(MemoryCorpus(gappy_rows()), 50, 7, seed=0).__getitems__(range(3))
+    batch = WindowDataset(MemoryCorpus(gappy_rows()), 50, 7, seed=0).batch(range(3))
     assert [part.shape for part in batch] == [(3, 50), (3, 7), (3, 7)]
     assert {part.dtype for part in batch} == {torch.float32}
 
@@ -242,7 +242,7 @@ def test_windows_of_no_use_are_drawn_again():
     """A step would see contexts without a value or forecasts without a label."""
     rows = np.full((1, 2000), NAN)
     rows[0, :100] = rows[0, 1900:] = np.sin(np.arange(100))
-    batch = Windows(MemoryCorpus(rows), 48, 16, seed=0).__getitems__(range(300))
+    batch = WindowDataset(MemoryCorpus(rows), 48, 16, seed=0).batch(range(300))
     assert batch.context.isfinite().any(dim=1).all()
     assert (batch.mask.sum(dim=1) > 0).all()
 
@@ -251,22 +251,22 @@ def test_a_window_with_all_labels_masked_is_drawn_again():
     """Labels that are finite but all beyond 4 would count as usable."""
     rows = np.tile([-1.0, 1.0], 60)[None].repeat(2, axis=0)
     rows[0, 48:] = 100.0
-    batch = Windows(MemoryCorpus(rows[:, :64]), 48, 16, seed=0).__getitems__(range(100))
+    batch = WindowDataset(MemoryCorpus(rows[:, :64]), 48, 16, seed=0).batch(range(100))
     assert (batch.mask.sum(dim=1) == 16).all()
 
 
 def test_after_100_attempts_an_error_names_corpus_and_sample(monkeypatch):
     """A corpus without a usable window would hang, or fail without a name."""
-    attempts, draw = [], Windows._draw
+    attempts, draw = [], WindowDataset._draw
 
     def counted(self, samples, attempt):
         attempts.append(attempt)
         return draw(self, samples, attempt)
 
-    monkeypatch.setattr(Windows, "_draw", counted)
-    windows = Windows(MemoryCorpus(np.full((3, 100), NAN)), 64, 16, seed=0)
+    monkeypatch.setattr(WindowDataset, "_draw", counted)
+    windows = WindowDataset(MemoryCorpus(np.full((3, 100), NAN)), 64, 16, seed=0)
     with pytest.raises(CorpusError, match=r"the/corpus: sample 7 .* 100 attempts.* 48 .* 16 "):
-        windows.__getitems__([7, 8])
+        windows.batch([7, 8])
     assert attempts == list(range(100))
 
 
@@ -285,14 +285,14 @@ def test_after_100_attempts_an_error_names_corpus_and_sample(monkeypatch):
 def test_a_corpus_without_a_usable_row_is_refused(rows):
     """Training would hang, learn from nothing, or end in a traceback from numpy."""
     with pytest.raises(CorpusError, match="the/corpus: sample 0 found no usable window"):
-        Windows(MemoryCorpus(rows), 64, 16, seed=0).__getitems__(range(3))
+        WindowDataset(MemoryCorpus(rows), 64, 16, seed=0).batch(range(3))
 
 
 def test_one_usable_row_among_many_is_enough(raw):
     """Rows of no use would end the training although others are good."""
     rows = coded_rows([0, 63, 47, 1, 0, 200, 10, 63], 200)
     rows[4] = INF
-    row, _ = places(Windows(MemoryCorpus(rows), 64, 16, seed=0).__getitems__(range(200)), 64)
+    row, _ = places(WindowDataset(MemoryCorpus(rows), 64, 16, seed=0).batch(range(200)), 64)
     assert set(row) == {5}
 
 
@@ -319,7 +319,7 @@ def test_any_corpus_gives_clean_batches(
     bad[rng.random(bad.shape) < missing] = NAN
     bad[rng.random(bad.shape) < infinite] = INF
     bad[np.arange(width) >= rng.integers(0, width + 1, (bad_rows, 1))] = NAN
-    context, labels, mask = Windows(MemoryCorpus(rows), context_length, horizon, seed).__getitems__(
+    context, labels, mask = WindowDataset(MemoryCorpus(rows), context_length, horizon, seed).batch(
         range(seed, seed + 20)
     )
     seen = context.isfinite()

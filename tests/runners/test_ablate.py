@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from config.identity import to_plain
 from config.loading import load_config
 from runners import ablate, evaluate
-from runners.ablation_runs import Run
-from runners.checkpoint import load_checkpoint, to_plain
+from runners.ablation.runs import Run
+from runners.checkpoint import load_checkpoint
 from runners.command import run as run_command
-from runners.stopping import SIGNALS_FORWARDED
+from runners.training.devices import resolve_devices
+from runners.training.stopping import SIGNALS_FORWARDED
 from tests.small import (
     BYOT_OFF,
     OVERRIDES,
@@ -265,7 +267,8 @@ def test_a_configuration_that_is_edited_meanwhile_is_not_mixed_in(tmp_path, monk
     monkeypatch.chdir(tmp_path)
 
     def train_otherwise(planned, config_file):
-        changed = load_config(config_file, [*planned.overrides, "TRAIN.OPTIM.PARAM.lr=0.5"])
+        overrides = [*planned.overrides, "TRAIN.OPTIM.PARAM.lr=0.5"]
+        changed = resolve_devices(load_config(config_file, overrides))
         planned.folder.mkdir(parents=True)
         (planned.folder / "config.json").write_text(json.dumps(to_plain(changed)))
         (planned.folder / "summary.json").write_text("{}")

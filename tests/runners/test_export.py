@@ -123,7 +123,7 @@ def test_training_does_not_go_on_from_an_export(trained):
     """An optimizer that forgot its moments is not the same training."""
     Path("run").mkdir()
     export(trained["quantile"], "--head", 0, "--out", "run/latest.pt")
-    with pytest.raises(CheckpointError, match=r"holds no training to go on with.*--init-from"):
+    with pytest.raises(CheckpointError, match=r"holds no training to resume.*--init-from"):
         UTPRunner(small_config("run", ONE_LAYER, BYOT_OFF), resume=True)
 
 

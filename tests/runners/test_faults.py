@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.windows import Windows
+from data.windows import WindowDataset
 from runners import utp_runner
 from runners.checkpoint import load_checkpoint
 from tests.small import run, scalars, weights_of
@@ -67,7 +67,7 @@ def test_process_that_hangs_is_named_within_the_timeout(faulty, fault, words):
 def test_one_process_without_a_valid_label(faulty, monkeypatch):
     """N counts all processes: the empty one adds nothing, and nothing is NaN."""
     two = finished(faulty["empty:1:1"])
-    windows = Windows.__getitems__
+    windows = WindowDataset.batch
 
     def half_empty(self, samples):
         batch = windows(self, samples)
@@ -75,7 +75,7 @@ def test_one_process_without_a_valid_label(faulty, monkeypatch):
             batch.labels[4:], batch.mask[4:] = 0, 0
         return batch
 
-    monkeypatch.setattr(Windows, "__getitems__", half_empty)
+    monkeypatch.setattr(WindowDataset, "batch", half_empty)
     run("one")
     compare("one", two)
 

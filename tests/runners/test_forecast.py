@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from config.identity import to_plain
 from models.byot import BYOTWrapper
 from runners import forecast
-from runners.checkpoint import build_model, load_model, to_plain
+from runners.checkpoint import build_model, load_model
 from runners.command import run
 from tests.small import POINT, small_config
 

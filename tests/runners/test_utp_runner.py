@@ -14,12 +14,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from data.corpus import Corpus
-from data.windows import Windows
+from data.windows import WindowDataset
 from losses.byot import byot_losses, huber_loss, pinball_loss
 from models.utp import UTP
-from runners.batches import StepBatches
 from runners.checkpoint import load_model
-from runners.stopping import TrainingError
+from runners.training.loader import StepBatches
+from runners.training.stopping import TrainingError
 from runners.utp_runner import UTPRunner
 from tests.small import (
     BYOT_OFF,
@@ -45,9 +45,9 @@ def test_byot_off_is_bare_utp_bit_for_bit():
     torch.manual_seed(0)
     utp = UTP(**{k: v for k, v in config.MODEL.PARAM.items() if k != "BYOT"})
     optimizer = torch.optim.AdamW(utp.parameters(), betas=(0.9, 0.95), fused=True)
-    windows = Windows(Corpus("datasets/synthetic", "train"), 64, 16, 0)
+    windows = WindowDataset(Corpus("datasets/synthetic", "train"), 64, 16, 0)
     for step in range(6):
-        batch = windows.__getitems__(range(8 * step, 8 * step + 8))
+        batch = windows.batch(range(8 * step, 8 * step + 8))
         loss = pinball_loss(utp(batch.context, 16), batch.labels, batch.mask, [0.1, 0.5, 0.8])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(utp.parameters(), 1.0)
@@ -95,7 +95,7 @@ def test_training_meters_are_of_the_samples_of_their_interval():
     runner = UTPRunner(small_config("fresh"))  # with such a rate the weights stay those of the seed
     curves = scalars("run")
     for interval in range(2):
-        batch = runner.train_windows.__getitems__(range(24 * interval, 24 * interval + 24))
+        batch = runner.train_windows.batch(range(24 * interval, 24 * interval + 24))
         forecasts = runner.wrapper(batch.context, 16)
         losses = byot_losses(forecasts, batch.labels, batch.mask, [0.1, 0.5, 0.8])
         expected = {
@@ -114,8 +114,8 @@ def test_validation_meters_are_of_the_validation_windows():
     """`val/` curves that show training losses, or the teacher's alone."""
     runner = run("run")
     model = load_model("run/latest.pt")
-    windows = Windows(Corpus("datasets/synthetic", "valid"), 64, 16, 0)
-    batch = windows.__getitems__(range(24))
+    windows = WindowDataset(Corpus("datasets/synthetic", "valid"), 64, 16, 0)
+    batch = windows.batch(range(24))
     losses = byot_losses(model(batch.context, 16), batch.labels, batch.mask, [0.1, 0.5, 0.8])
     curves = scalars("run")
     assert curves["val/loss_gt_teacher"][6] == pytest.approx(losses.gt["teacher"].item(), rel=1e-5)
@@ -129,16 +129,16 @@ def test_validation_meters_are_of_the_validation_windows():
 def test_validation_windows_are_those_of_every_run():
     """Losses of runs with different seeds or batch sizes cannot be compared."""
     runners = UTPRunner(small_config("a")), UTPRunner(small_config("b", "ENV.SEED=7"))
-    valid, other = (runner.valid_windows.__getitems__(range(24)).labels for runner in runners)
+    valid, other = (runner.valid_windows.batch(range(24)).labels for runner in runners)
     assert torch.equal(valid, other)
-    train, other = (runner.train_windows.__getitems__(range(24)).labels for runner in runners)
+    train, other = (runner.train_windows.batch(range(24)).labels for runner in runners)
     assert not torch.equal(train, other)
 
 
 def test_one_step_is_the_same_however_the_batch_is_split(split):
     """DESIGN 5: 1 process x 8, 2 accumulation steps of 4, 2 processes x 4; masks are uneven."""
     hide_labels()
-    batch = UTPRunner(small_config("look")).train_windows.__getitems__(range(8))
+    batch = UTPRunner(small_config("look")).train_windows.batch(range(8))
     assert batch.mask[:4].sum() != batch.mask[4:].sum()
     run("whole")
     run("accumulated", "TRAIN.DATA.BATCH_SIZE=4", "TRAIN.GRAD_ACCUMULATION_STEPS=2")
@@ -169,21 +169,21 @@ def test_samples_of_a_step_do_not_depend_on_the_split():
     windows = runner.train_windows
     batches = StepBatches(windows, runner.config.TRAIN, runner.process, 3, pin_memory=False)
     for batch, first in zip(batches.next(), (48, 56), strict=True):  # step 3 of 16 samples
-        expected = windows.__getitems__(range(first, first + 8))
+        expected = windows.batch(range(first, first + 8))
         assert torch.equal(batch.labels, expected.labels)
 
 
 def test_step_without_valid_labels_is_finite(monkeypatch):
     """N = 0: a loss of 0 / 0 would count as a bad step."""
-    windows = Windows.__getitems__
+    windows = WindowDataset.batch
 
     def without_labels(self, samples):
         batch = windows(self, samples)
         return batch._replace(labels=batch.labels * 0, mask=batch.mask * 0)
 
-    monkeypatch.setattr(Windows, "__getitems__", without_labels)
+    monkeypatch.setattr(WindowDataset, "batch", without_labels)
     runner = run("run", "TRAIN.NUM_ITERATIONS=2")
-    assert int(runner.guard.total) == 0
+    assert int(runner.guard.bad_steps) == 0
     assert all(parameter.isfinite().all() for parameter in runner.wrapper.parameters())
 
 
@@ -196,7 +196,7 @@ def test_corpus_of_nan_and_infinities_trains():
     rows[5] = 1e38
     rows.flush()
     runner = run("run")
-    assert int(runner.guard.total) == 0
+    assert int(runner.guard.bad_steps) == 0
     assert all(math.isfinite(value) for value in scalars("run")["train/loss"].values())
 
 
@@ -221,7 +221,7 @@ def test_bfloat16_falls_back_with_a_word(monkeypatch):
 
 def test_run_of_more_than_a_day_is_said_after_the_first_steps(monkeypatch):
     """Someone starts utp_base on a laptop and waits for the first validation."""
-    monkeypatch.setattr("runners.run_log.DAY", 1e-6)
+    monkeypatch.setattr("runners.tracking.run_log.DAY", 1e-6)
     run("run", "TRAIN.NUM_ITERATIONS=8")
     text = Path("run/training.log").read_text()
     assert (
@@ -291,7 +291,7 @@ def test_summary_says_what_the_training_cost(monkeypatch):
 def test_peak_memory_is_the_process_own():
     """A run that was started by a large process is said to need what that one has."""
     ballast = np.ones(2**29, np.uint8)  # 512 MiB
-    code = "import torch; from runners.distributed import peak_memory; "
+    code = "import torch; from runners.training.devices import peak_memory; "
     code += "print(peak_memory(torch.device('cpu')))"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     result = subprocess.run([sys.executable, "-c", code], env=environment, check=True,

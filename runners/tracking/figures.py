@@ -4,6 +4,7 @@ Figures are drawn through Figure objects, which need no display and share no sta
 """
 
 from collections.abc import Iterable, Sequence
+from math import ceil
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -90,11 +91,11 @@ def draw_windows(windows: Sequence[Window]):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.8), dpi=80)
-    rows = -(-len(windows) // 2)
+    rows = ceil(len(windows) / 2)
     for row, axes in enumerate(figure.subplots(rows, 1, squeeze=False)[:, 0]):
         _draw_row(axes, windows[2 * row : 2 * row + 2], 2 * row)
     handles, labels = axes.get_legend_handles_labels()
-    top = 1 - 0.07 * -(-len(labels) // 6)  # a line of the legend has six
+    top = 1 - 0.07 * ceil(len(labels) / 6)  # a line of the legend has six
     figure.subplots_adjust(left=0.09, right=0.99, bottom=0.06, top=top, hspace=0.16)
     figure.legend(handles, labels, loc="upper center", ncols=6, frameon=False, columnspacing=1.0)
     return figure

@@ -11,7 +11,6 @@ target counts nowhere.
 | coverage | for each q, share of y <= p_q | |
 | coverage_error | mean over q of abs(coverage - q) | |
 | crossing | share of neighbouring levels i, i + 1 with p_(i+1) < p_i | |
-| coverage_50, coverage_90 (`calibration`) | share of y in [p_0.25, p_0.75], in [p_0.05, p_0.95] | |
 """  # noqa: E501
 
 import math
@@ -20,8 +19,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from runners.tracking.calibration import crosses
+
 NAMES = ("mse", "mae", "mase", "wql", "coverage_error", "crossing")
-BANDS = {"coverage_50": (0.25, 0.75), "coverage_90": (0.05, 0.95)}
 
 
 class ForecastMetrics:
@@ -94,76 +94,3 @@ class ForecastMetrics:
             pairs = self._count * (len(self.quantiles) - 1)
             values["crossing"] = self._crossed / pairs if pairs else 0.0
         return values
-
-
-def calibration_names(quantiles: Sequence[float] | None) -> list[str]:
-    """What `calibration` measures of such forecasts; a band only where its levels are there."""
-    if quantiles is None or len(quantiles) < 2:
-        return []
-    bands = [name for name, band in BANDS.items() if None not in places(band, quantiles)]
-    return [*bands, "quantile_crossing"]
-
-
-def calibration(
-    forecast: Tensor, target: Tensor, mask: Tensor, quantiles: Sequence[float] | None
-) -> Tensor:
-    """Coverage of the bands and crossing, as means over the targets that count.
-
-    Nothing is read from the device.
-
-    Args:
-        forecast: p, [B, H, Q].
-        target: y, [B, H].
-        mask: [B, H], 1 where a target counts.
-        quantiles: levels, ascending, or None for points.
-
-    Returns:
-        In the order of `calibration_names`, [names] float64; 0 where no target counts.
-    """
-    shares = []
-    for name in calibration_names(quantiles):
-        if name in BANDS:
-            low, high = (forecast[..., place] for place in places(BANDS[name], quantiles))
-            share = ((target >= low) & (target <= high)).double()
-        else:
-            share = crosses(forecast).double().mean(-1)
-        shares.append((share * mask).sum() / mask.sum().clamp(min=1.0))
-    return torch.stack(shares) if shares else mask.new_zeros(0, dtype=torch.float64)
-
-
-def crosses(forecast: Tensor) -> Tensor:
-    """Whether each level's forecast lies below that of the level before, [..., Q - 1]."""
-    return forecast.diff(dim=-1) < 0
-
-
-def places(levels: Sequence[float], quantiles: Sequence[float]) -> list[int | None]:
-    """Where each level stands among the quantiles, but for rounding; None where it does not."""
-    near = [[i for i, q in enumerate(quantiles) if abs(q - level) < 1e-6] for level in levels]
-    return [found[0] if found else None for found in near]
-
-
-def seasonal_scale(training: Tensor, season: int) -> Tensor:
-    """s of MASE: mean abs(y_t - y_(t-m)) of each series, [C, n] -> [C]; NaN where there is none."""
-    steps = (training[:, season:] - training[:, :-season]).double().abs()
-    return steps.nanmean(dim=1)
-
-
-def last_value(context: Tensor, horizon: int) -> Tensor:
-    """The last value of each context that is there, [B, L] -> [B, H]; 0 where there is none."""
-    there = context.isfinite()
-    last = context.size(1) - 1 - there.flip(1).int().argmax(1)  # [B]
-    value = context.gather(1, last[:, None])
-    return torch.where(value.isfinite(), value, 0.0).expand(-1, horizon)
-
-
-def seasonal_naive(context: Tensor, horizon: int, season: int) -> Tensor:
-    """The value one season before, again and again, [B, L] -> [B, H]; `last_value` where missing.
-
-    Args:
-        context: [B, L >= season].
-        horizon: H.
-        season: m, steps.
-    """
-    repeats = -(-horizon // season)
-    value = context[:, -season:].repeat(1, repeats)[:, :horizon]
-    return torch.where(value.isfinite(), value, last_value(context, horizon))

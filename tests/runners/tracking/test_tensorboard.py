@@ -15,8 +15,8 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 
-from runners.batches import StepBatches
-from runners.meters import chart_layout
+from runners.tracking.tensorboard import chart_layout
+from runners.training.loader import StepBatches
 from tests.benchmarks.crash import points
 from tests.small import BYOT_OFF, FIGURES, POINT, make_corpus, run
 
@@ -25,7 +25,7 @@ HEADS = ["loss_gt_head_0", "loss_gt_head_1", "loss_gt_teacher"]
 STUDENTS = ["loss_soft_student_0", "loss_soft_student_1"]
 
 
-class Board:
+class TensorBoardWriter:
     """A running TensorBoard."""
 
     def __init__(self, folder: Path, port: int):
@@ -88,7 +88,7 @@ def board(tmp_path_factory):
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        served, end = Board(folder / "runs", port), time.monotonic() + LIMIT
+        served, end = TensorBoardWriter(folder / "runs", port), time.monotonic() + LIMIT
         while not served.has_all():
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < end, (folder / "log").read_text()

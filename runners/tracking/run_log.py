@@ -1,16 +1,16 @@
-"""What a run says while it goes on: terminal, training.log, progress bar and TensorBoard."""
+"""What a run reports: terminal, training.log, progress bar and TensorBoard."""
 
 import logging
 import sys
-import time
 from contextlib import suppress
-from operator import methodcaller
 from pathlib import Path
 
 from numpy import ndarray
 from tqdm import tqdm
 
-from runners.meters import Board, Entry, chart_layout
+from losses.byot import TEACHER
+from runners.tracking.meters import gt_meter, head_name, soft_meter
+from runners.tracking.tensorboard import TensorBoardWriter
 
 DAY = 24 * 3600.0
 OFTEN_ASKED_FOR = "MODEL.PARAM.BYOT.", "TRAIN.OPTIM.", "TRAIN.NUM_", "TRAIN.DATA.", "DATASET."
@@ -50,13 +50,15 @@ class RunLog:
         self.folder = folder
         self.num_iterations = num_iterations
         self.is_main = is_main
-        self._postfix = {} if not validation else {"val": f"{validation['loss_gt_teacher']:.4f}"}
+        self._postfix = {}
+        if validation:
+            self._postfix["val"] = f"{validation[gt_meter(TEACHER)]:.4f}"
         # Where there is no terminal (None), lines take the place of the bar.
         self.progress = tqdm(
             total=num_iterations, initial=iteration, unit="it", disable=None if is_main else True
         )
         if is_main:
-            self.board = Board(folder, iteration)
+            self.tensorboard = TensorBoardWriter(folder, iteration)
             console = _AboveProgressBar()
             console.setLevel(logging.INFO if sys.stderr.isatty() else logging.DEBUG)
             self._handlers = [console, _LogFile(folder / "training.log")]
@@ -89,15 +91,16 @@ class RunLog:
         if not self.is_main:
             return
         keys = sorted(values, key=lambda key: not key.startswith(OFTEN_ASKED_FOR))  # else as it is
-        rows = "\n".join(f"| {key} | `{values[key]!r}` |" for key in keys)
-        text = methodcaller("add_text", "config", f"| key | value |\n|---|---|\n{rows}", iteration)
-        layout = methodcaller("add_custom_scalars", chart_layout(layers))
-        self._chart(iteration, text, *([] if self.board.has_layout() else [layout]))
+        self.tensorboard.settings({key: values[key] for key in keys}, layers, iteration)
+        self._flush(iteration)
 
     def training(self, values: dict[str, float], iteration: int) -> None:
         """The meters of one log interval."""
-        self._chart(iteration, *_scalars("train", values, iteration))
-        loss, teacher = f"{values['loss']:.4f}", f"{values['loss_gt_teacher']:.4f}"
+        if not self.is_main:
+            return
+        self.tensorboard.scalars("train", values, iteration)
+        self._flush(iteration)
+        loss, teacher = f"{values['loss']:.4f}", f"{values[gt_meter(TEACHER)]:.4f}"
         self._postfix |= {"loss": loss, "teacher": teacher}
         self.progress.set_postfix(self._postfix)
         rate = values["samples_per_second"]
@@ -117,13 +120,12 @@ class RunLog:
             is_best: whether the teacher has never been better.
             pictures: by tag, each [height, width, 3] uint8.
         """
-        now = time.time()
-        images = [
-            methodcaller("add_image", tag, picture, iteration, now, dataformats="HWC")
-            for tag, picture in pictures.items()
-        ]
-        self._chart(iteration, *_scalars("val", values, iteration), *images)
-        teacher, best = f"{values['loss_gt_teacher']:.4f}", " (best)" if is_best else ""
+        if not self.is_main:
+            return
+        self.tensorboard.scalars("val", values, iteration)
+        self.tensorboard.pictures(pictures, iteration)
+        self._flush(iteration)
+        teacher, best = f"{values[gt_meter(TEACHER)]:.4f}", " (best)" if is_best else ""
         self._postfix["val"] = teacher
         self.progress.set_postfix(self._postfix)
         self.say(f"iteration {iteration}: val/loss_gt_teacher {teacher}{best}")
@@ -142,37 +144,28 @@ class RunLog:
         """The validation losses of each head, by depth, and how to look at the curves."""
         rows = [("head", "val loss_gt", "val loss_soft")]
         for layer in layers:
-            gt, soft = values[f"loss_gt_head_{layer}"], values[f"loss_soft_student_{layer}"]
-            rows.append((f"layer {layer}", f"{gt:.4f}", f"{soft:.4f}"))
-        rows.append(("teacher", f"{values['loss_gt_teacher']:.4f}", "-"))
+            gt, soft = values[gt_meter(layer)], values[soft_meter(layer)]
+            rows.append((head_name(layer), f"{gt:.4f}", f"{soft:.4f}"))
+        rows.append((head_name(TEACHER), f"{values[gt_meter(TEACHER)]:.4f}", "-"))
         lines = [f"  {head:10}{gt:>14}{soft:>16}" for head, gt, soft in rows]
         self.say("\n".join([f"validation losses after {iteration} iterations:", *lines]))
         self.say(f"run folder {self.folder}; curves: tensorboard --logdir {self.folder}")
 
-    def _chart(self, iteration: int, *entries: Entry) -> None:
-        if self.is_main:
-            try:
-                self.board.write(iteration, *entries)
-            except OSError as error:
-                self.say(
-                    f"iteration {iteration}: TensorBoard's file cannot be written "
-                    f"({error.strerror}); training goes on, its points are written later",
-                    logging.WARNING,
-                )
+    def _flush(self, iteration: int) -> None:
+        try:
+            self.tensorboard.flush()
+        except OSError as error:
+            self.say(
+                f"iteration {iteration}: TensorBoard's file cannot be written "
+                f"({error.strerror}); training goes on, its points are written later",
+                logging.WARNING,
+            )
 
     def close(self) -> None:
         """Closes bar and files."""
         self.progress.close()
         if self.is_main:
-            self.board.close()
+            self.tensorboard.close()
             for handler in self._handlers:
                 logger.removeHandler(handler)
                 handler.close()
-
-
-def _scalars(group: str, values: dict[str, float], iteration: int) -> list[Entry]:
-    now = time.time()
-    return [
-        methodcaller("add_scalar", f"{group}/{name}", value, iteration, now)
-        for name, value in values.items()
-    ]

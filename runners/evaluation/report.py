@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from losses.byot import TEACHER, Head
 from models.utp import UTP
-from runners.checkpoint import write_aside
-from runners.figures import draw_depth
-from runners.metrics import NAMES
-
-TEACHER = "teacher"
+from runners.checkpoint import atomic_write
+from runners.evaluation.metrics import NAMES
+from runners.tracking.figures import draw_depth
+from runners.tracking.meters import head_name
 
 
 def mean_rows(rows: list[dict]) -> list[dict]:
@@ -23,21 +23,22 @@ def mean_rows(rows: list[dict]) -> list[dict]:
     return means
 
 
-def depth_report(heads: dict[str, UTP], means: list[dict]) -> list[dict]:
+def depth_report(heads: dict[Head, UTP], means: list[dict]) -> list[dict]:
     """What each head needs, and what it costs in accuracy against the teacher."""
     by_name = {mean["forecaster"]: mean for mean in means}
-    full = by_name[TEACHER]["mae"]
+    of = {head: by_name[head_name(head)] for head in heads}
+    full = of[TEACHER]["mae"]
     return [
         {
-            "head": name,
+            "head": head_name(head),
             "depth": len(model.encoder_layers),
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "relative_latency": by_name[name]["relative_latency"],
-            "mse": by_name[name]["mse"],
-            "mae": by_name[name]["mae"],
-            "mae_against_teacher": by_name[name]["mae"] / full - 1 if full else 0.0,
+            "relative_latency": of[head]["relative_latency"],
+            "mse": of[head]["mse"],
+            "mae": of[head]["mae"],
+            "mae_against_teacher": of[head]["mae"] / full - 1 if full else 0.0,
         }
-        for name, model in heads.items()
+        for head, model in heads.items()
     ]
 
 
@@ -74,7 +75,7 @@ def plot_depth(path: Path, report: list[dict]) -> None:
     errors = {row["depth"] - 1: row["mae"] for row in students}
     label = "MAE, mean over files and horizons"
     figure = draw_depth(errors, teacher["mae"], teacher["depth"], label)
-    write_aside(path, lambda file: figure.savefig(file, format="png", dpi=150)).replace(path)
+    atomic_write(path, lambda file: figure.savefig(file, format="png", dpi=150))
 
 
 def _number(value: float | None) -> str:

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from runners.figures import (
+from runners.tracking.figures import (
     BAND_COLOUR,
     FORECAST_COLOUR,
     GREY,

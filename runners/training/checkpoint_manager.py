@@ -1,18 +1,25 @@
-"""The checkpoints of one run: when they are kept, and what happens where that fails."""
+"""The checkpoints of one run: when they are saved, and what happens when that fails."""
 
-import fcntl
+import errno
 import logging
 import math
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from config import identity
+from losses.byot import TEACHER
 from runners import checkpoint, distributed
 from runners.checkpoint import BEST, LATEST, CheckpointError
 from runners.distributed import Process
-from runners.run_log import RunLog
-from runners.stopping import TrainingError
+from runners.tracking.meters import gt_meter
+from runners.tracking.run_log import RunLog
+from runners.training.stopping import TrainingError
+
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # of a file system that has none
 
 
-class Keeper:
+class CheckpointManager:
     """Saves and finds the checkpoints of a run's folder; the first process writes.
 
     Args:
@@ -32,30 +39,44 @@ class Keeper:
         self._saved_iteration = 0  # of latest.pt; there is nothing to save before the first step
         self._failed = {}  # {file name: why it is not what it should be}
         self._latest_is_damaged = False
-        self._lock = None
+        # Without flock, filelock would leave a file that outlives a killed run: rather no lock.
+        self._lock = FileLock(folder / ".lock", blocking=False, fallback_to_soft=False)
 
-    def lock(self, make_folder: bool = False) -> None:
-        """Takes the folder, where it is there, for this run alone until `unlock` or its end.
+    def lock(self, make_folder: bool = False) -> list[str]:
+        """Locks the folder for this run, until `unlock` or the end of the process.
+
+        Args:
+            make_folder: make a folder that is not there; otherwise it is not locked.
+
+        Returns:
+            Lines for the log: a file system without locks is only warned of.
 
         Raises:
-            CheckpointError: another run has it.
+            CheckpointError: another run has locked it.
         """
-        taken = False
+        is_taken, lines = False, []
         if self.process.is_main and make_folder:
             self.folder.mkdir(parents=True, exist_ok=True)
-        if self.process.is_main and self._lock is None and self.folder.is_dir():
-            self._lock = (self.folder / ".lock").open("w")
+        if self.process.is_main and self.folder.is_dir() and not self._lock.is_locked:
             try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                taken = True
-        if any(distributed.exchange(taken)[0]):
+                self._lock.acquire()
+            except Timeout:
+                is_taken = True
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    raise
+                lines = [
+                    f"{self.folder}: this file system has no locks ({error.strerror}); nothing "
+                    "keeps a second run out of this folder"
+                ]
+        ((is_taken,), *_) = distributed.all_gather_ints(is_taken)
+        if is_taken:
             raise CheckpointError(f"{self.folder}: another run trains in this folder; let it end")
+        return lines
 
     def unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        """Gives the folder back."""
+        self._lock.release()
 
     def find(self) -> tuple[dict | None, list[str]]:
         """The checkpoint to go on from, or None where there is none; and lines for the log.
@@ -66,7 +87,7 @@ class Keeper:
         """
         state, path, damaged = checkpoint.load_newest(self.folder)
         own = -1 if state is None else state.get("iteration", 0)  # weights alone have none
-        found = [iteration for (iteration,) in distributed.exchange(own)]
+        found = [iteration for (iteration,) in distributed.all_gather_ints(own)]
         if len(set(found)) > 1:
             raise CheckpointError(
                 f"{self.folder}: the processes found checkpoints of different iterations, "
@@ -74,21 +95,45 @@ class Keeper:
             )
         if state is None:
             return None, [f"{self.folder} holds no checkpoint; starting from the beginning"]
-        world_size = self.process.world_size
-        checkpoint.check_same_training(state, self.config, world_size, path)
+        self._check_same_training(state, path)
         self.best_metrics = state["best_metrics"]
         self._latest_is_damaged = bool(damaged)
         self._saved_iteration = None if damaged else state["iteration"]
-        then = state["config"] | {"processes": state["world_size"]}
+        then = identity.flatten(state["config"]) | {"processes": state["world_size"]}
+        now = identity.flatten(self.config) | {"processes": self.process.world_size}
+        changes = identity.differences(identity.with_defaults(then), now)
         return state, [
             *damaged,
             f"resumed from {path} at iteration {state['iteration']}",
-            *checkpoint.free_changes(then, self.config | {"processes": world_size}),
+            *(f"{key} was {a!r}, is {b!r} from here on" for key, (a, b) in changes.items()),
         ]
+
+    def _check_same_training(self, state: dict, path: Path) -> None:
+        """Refuses a checkpoint of another model, data, seed, optimizer or global batch.
+
+        Args:
+            state: the checkpoint.
+            path: where it comes from, for the error.
+
+        Raises:
+            CheckpointError: with every key that differs, then and now; or it holds weights alone.
+        """
+        if "config" not in state or "world_size" not in state:
+            raise CheckpointError(
+                f"{path} holds no training to resume; start from its weights with --init-from"
+            )
+        changes = identity.differences(
+            identity.trajectory(state["config"], state["world_size"]),
+            identity.trajectory(self.config, self.process.world_size),
+        )
+        if changes:
+            text = ", ".join(f"{key} {then!r} -> {now!r}" for key, (then, now) in changes.items())
+            raise CheckpointError(f"{path} is of another training: {text}")
 
     def is_best(self, values: dict[str, float]) -> bool:
         """Whether a validation has the teacher's lowest loss: inference uses the teacher."""
-        return values["loss_gt_teacher"] < self.best_metrics.get("val/loss_gt_teacher", math.inf)
+        loss = gt_meter(TEACHER)
+        return values[loss] < self.best_metrics.get(f"val/{loss}", math.inf)
 
     def save_best(self, state: dict, values: dict[str, float], log: RunLog) -> None:
         """Saves best.pt, with the validation that made it so."""
@@ -134,7 +179,7 @@ class Keeper:
                     "it was; training goes on to the next save",
                     logging.WARNING,
                 )
-        failed = distributed.exchange(error is not None)[0][0]
+        failed = distributed.all_gather_ints(error is not None)[0][0]
         if failed:
             self._failed[name] = error or f"process 0 could not write {name}"
         else:

@@ -10,15 +10,15 @@ from torch.utils.data import DataLoader
 
 from data.corpus import Corpus, CorpusError
 from data.synthetic import ensure_synthetic
-from data.windows import VALIDATION_SEED, Batch, Windows, batch_ranges
+from data.windows import VALIDATION_SEED, Batch, WindowDataset, batch_ranges
 from runners import distributed
 from runners.distributed import Process
-from runners.stopping import TrainingError, ignore_signals
+from runners.training.stopping import TrainingError, ignore_signals
 
 DATASETS = Path("datasets")
 
 
-def open_corpus(config: EasyDict, process: Process) -> tuple[Windows, Windows]:
+def open_corpus(config: EasyDict, process: Process) -> tuple[WindowDataset, WindowDataset]:
     """The training and the validation windows; the synthetic corpus is built where it is missing.
 
     Raises:
@@ -37,8 +37,8 @@ def open_corpus(config: EasyDict, process: Process) -> tuple[Windows, Windows]:
         )
     lengths = param.context_length, param.target_length
     return (
-        Windows(Corpus(root, "train"), *lengths, config.ENV.SEED),
-        Windows(Corpus(root, "valid"), *lengths, VALIDATION_SEED),
+        WindowDataset(Corpus(root, "train"), *lengths, config.ENV.SEED),
+        WindowDataset(Corpus(root, "valid"), *lengths, VALIDATION_SEED),
     )
 
 
@@ -57,7 +57,7 @@ class StepBatches:
     """
 
     def __init__(
-        self, windows: Windows, train: EasyDict, process: Process, step: int, pin_memory: bool
+        self, windows: WindowDataset, train: EasyDict, process: Process, step: int, pin_memory: bool
     ):
         self.failure = None
         self._per_step = train.GRAD_ACCUMULATION_STEPS

@@ -5,9 +5,11 @@ import torch
 from torch import Tensor
 
 from data.windows import Batch
+from losses.byot import TEACHER
 from models.byot import BYOTWrapper, Forecasts
-from runners.figures import Window, draw_depth, draw_windows, render
-from runners.run_log import logger
+from runners.tracking.figures import Window, draw_depth, draw_windows, render
+from runners.tracking.meters import gt_meter
+from runners.tracking.run_log import logger
 
 COUNT = 4  # windows that are drawn
 
@@ -55,13 +57,13 @@ class ValidationFigures:
         """The same as figures of matplotlib."""
         figures = {"val/forecasts": draw_windows(self._windows)}
         if self.layers:  # one head alone is no curve
-            heads = [f"loss_gt_head_{layer}" for layer in self.layers]
+            heads = (*self.layers, TEACHER)
             figures["val/loss_gt_over_depth"] = draw_depth(
-                {layer: values[head] for layer, head in zip(self.layers, heads, strict=True)},
-                values["loss_gt_teacher"],
+                {layer: values[gt_meter(layer)] for layer in self.layers},
+                values[gt_meter(TEACHER)],
                 len(self.utp.encoder_layers),
                 "val/loss_gt",
-                [before[head] for head in [*heads, "loss_gt_teacher"]] if before else None,
+                [before[gt_meter(head)] for head in heads] if before else None,
             )
         return figures
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from runners.optimization import StepGuard, cosine_warmup
+from runners.training.optimization import StepGuard, cosine_warmup
 
 
 def test_cosine_warmup_by_hand():
@@ -22,9 +22,9 @@ def test_guard_counts_latches_and_forgets():
     guard = StepGuard(2, torch.device("cpu"))
     good, nan, inf = torch.tensor(1.0), torch.tensor(torch.nan), torch.tensor(torch.inf)
     found = [float(guard.check(loss, norm)) for loss, norm in [(nan, good), (good, good)]]
-    assert (found, int(guard.run), int(guard.total)) == ([1.0, 0.0], 0, 1)
+    assert (found, int(guard.bad_steps_in_a_row), int(guard.bad_steps)) == ([1.0, 0.0], 0, 1)
     found = [float(guard.check(*pair)) for pair in [(good, inf), (inf, good), (good, good)]]
-    assert (found, int(guard.run), int(guard.total)) == ([1.0, 1.0, 1.0], 3, 4)
+    assert (found, int(guard.bad_steps_in_a_row), int(guard.bad_steps)) == ([1.0, 1.0, 1.0], 3, 4)
     copy = StepGuard(2, torch.device("cpu"))
     copy.load_state_dict(guard.state_dict())
     assert float(copy.check(good, good)) == 1.0

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from runners.checkpoint import load_model
+from runners.tracking.validation_figures import ValidationFigures
 from runners.utp_runner import UTPRunner
-from runners.validation_figures import ValidationFigures
 from tests.small import (
     BYOT_OFF,
     FIGURES,
@@ -32,7 +32,7 @@ LEVELS = "MODEL.PARAM.quantiles=[0.05, 0.25, 0.5, 0.75, 0.95]"
 def test_the_first_four_windows_are_drawn_as_they_were_validated(mode, size):
     """Pictures of training windows, of other windows each time, or of a student as the teacher."""
     runner = run("run", FIGURES, f"VAL.DATA.BATCH_SIZE={size}", *mode)
-    batch = runner.valid_windows.__getitems__(range(4))
+    batch = runner.valid_windows.batch(range(4))
     forecasts = load_model("run/latest.pt")(batch.context, 16)
     rows = runner.pictures.figures(runner.validation, {})["val/forecasts"].axes
     context, truth, *lines = [
@@ -50,7 +50,7 @@ def test_the_first_four_windows_are_drawn_as_they_were_validated(mode, size):
 def test_a_masked_label_is_not_drawn_as_zero():
     """A batch holds 0 where a label is missing."""
     runner = UTPRunner(small_config("run", FIGURES, BYOT_OFF))
-    batch = runner.valid_windows.__getitems__(range(2))
+    batch = runner.valid_windows.batch(range(2))
     batch.mask[1, 3] = batch.labels[1, 3] = 0
     runner.pictures.keep(batch, runner.wrapper(batch.context, 16), is_first=True)
     (axes,) = runner.pictures.figures({"loss_gt_teacher": 1.0}, {})["val/forecasts"].axes
@@ -100,7 +100,7 @@ def test_pictures_are_of_each_validation_and_can_be_left_out():
 def test_calibration_is_of_the_teacher_over_all_validation_windows():
     """Coverage of a student, of one batch, or with masked labels in it."""
     runner = run("run", LEVELS, "VAL.DATA.BATCH_SIZE=7", "TRAIN.OPTIM.PARAM.lr=1e-30")
-    batch = runner.valid_windows.__getitems__(range(24))
+    batch = runner.valid_windows.batch(range(24))
     teacher = load_model("run/latest.pt")(batch.context, 16).teacher.detach().numpy()
     labels, counts = batch.labels.numpy(), batch.mask.numpy() > 0
     curves = scalars("run")
@@ -118,7 +118,7 @@ def test_a_picture_that_cannot_be_drawn_does_not_end_the_training(monkeypatch):
     def fail(*_):
         raise OSError("Matplotlib requires access to a writable cache directory")
 
-    monkeypatch.setattr("runners.validation_figures.draw_windows", fail)
+    monkeypatch.setattr("runners.tracking.validation_figures.draw_windows", fail)
     run("run", FIGURES)
     assert pictures("run") == {}
     assert list(scalars("run")["val/loss"]) == [3, 6]

@@ -1,21 +1,22 @@
 """The runs of an ablation (`runners.ablate`): their configurations, folders and results."""
 
-import argparse
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from easydict import EasyDict
 
-from runners.checkpoint import SUMMARY, flatten, to_plain, trajectory
-from runners.command import InputError
-from runners.metrics import NAMES
+from config import identity
+from config.loading import load_config
+from config.schema import ConfigError
+from losses.byot import TEACHER, Head
+from runners import InputError
+from runners.checkpoint import SUMMARY
+from runners.evaluation.metrics import NAMES
+from runners.tracking.meters import gt_meter, head_name, soft_meter
+from runners.training.devices import resolve_devices, world_size
 
-# Keys that say where and how a run works, and nothing about its result.
-NO_INFLUENCE = ("DESCRIPTION", "GPU_NUM", "TRAIN.CKPT_SAVE_DIR", "TRAIN.CKPT_SAVE_STRATEGY",
-        "TRAIN.DATA.NUM_WORKERS", "TRAIN.DATA.PIN_MEMORY", "TRAIN.LOG_INTERVAL",
-        "TRAIN.PEER_TIMEOUT", "VAL.FIGURES")  # fmt: skip
 EVALUATION = "evaluation.json"
 
 
@@ -44,21 +45,40 @@ class Run:
         return f"arm {self.arm}, seed {self.seed}"
 
 
-def plan(args: argparse.Namespace, arms: dict[str, list[str]], arm: str, seed: int) -> Run:
-    """The run of an arm and a seed."""
-    folder = args.out / arm / f"seed_{seed}"
-    place = [f"ENV.SEED={seed}", f"TRAIN.CKPT_SAVE_DIR={str(folder)!r}"]
-    return Run(arm, seed, folder, [*args.overrides, *arms[arm], *place])
+@dataclass(frozen=True)
+class Plan:
+    """What an ablation compares.
 
+    Attributes:
+        config_file: of every run.
+        out: the folder of the ablation.
+        overrides: of every run.
+        arms: `{name: overrides of the arm}`.
+    """
 
-def found_runs(args: argparse.Namespace, arms: dict[str, list[str]]) -> list[Run]:
-    """Every run of these arms that the folder holds, by arm and seed."""
-    runs = []
-    for arm in arms:
-        names = [path.name.removeprefix("seed_") for path in (args.out / arm).glob("seed_*")]
-        seeds = sorted(int(name) for name in names if name.isdecimal())
-        runs += [plan(args, arms, arm, seed) for seed in seeds]
-    return runs
+    config_file: str
+    out: Path
+    overrides: list[str]
+    arms: dict[str, list[str]]
+
+    def run(self, arm: str, seed: int) -> Run:
+        """The run of an arm and a seed."""
+        folder = self.out / arm / f"seed_{seed}"
+        place = [f"ENV.SEED={seed}", f"TRAIN.CKPT_SAVE_DIR={str(folder)!r}"]
+        return Run(arm, seed, folder, [*self.overrides, *self.arms[arm], *place])
+
+    def runs(self, seeds: Iterable[int]) -> list[Run]:
+        """The runs of all arms, seed by seed."""
+        return [self.run(arm, seed) for seed in seeds for arm in self.arms]
+
+    def found_runs(self) -> list[Run]:
+        """Every run of these arms that the folder holds, by arm and seed."""
+        runs = []
+        for arm in self.arms:
+            names = [path.name.removeprefix("seed_") for path in (self.out / arm).glob("seed_*")]
+            seeds = sorted(int(name) for name in names if name.isdecimal())
+            runs += [self.run(arm, seed) for seed in seeds]
+        return runs
 
 
 def load(planned: Run, config_file: str) -> EasyDict:
@@ -67,11 +87,8 @@ def load(planned: Run, config_file: str) -> EasyDict:
     Raises:
         InputError: it is not valid.
     """
-    from config.loading import load_config  # configurations name runners: not at the top
-    from config.schema import ConfigError
-
     try:
-        return load_config(config_file, planned.overrides)
+        return resolve_devices(load_config(config_file, planned.overrides))
     except ConfigError as error:
         raise InputError(f"arm {planned.arm}: {error}") from None
 
@@ -82,7 +99,10 @@ def check_arms(configs: dict[Run, EasyDict]) -> None:
     Raises:
         InputError: with the arms, and the keys.
     """
-    first, *others = {planned.arm: settings(config) for planned, config in configs.items()}.items()
+    first, *others = {
+        planned.arm: identity.result(identity.to_plain(config), world_size(config))
+        for planned, config in configs.items()
+    }.items()
     seen = [first]
     for arm, own in others:
         for key, value in own.items():
@@ -97,14 +117,6 @@ def check_arms(configs: dict[Run, EasyDict]) -> None:
         seen.append((arm, own))
 
 
-def settings(config: dict) -> dict[str, Any]:
-    """`{dotted key: value}` of all that a run's result depends on."""
-    plain = to_plain(config)
-    flat = {key: value for key, value in flatten(plain).items() if key not in NO_INFLUENCE}
-    size = "global batch size"
-    return flat | {size: trajectory(plain, max(1, plain["GPU_NUM"]))[size]}
-
-
 def check_folder(planned: Run, config: EasyDict) -> None:
     """Refuses a folder that holds a run of other settings.
 
@@ -113,10 +125,12 @@ def check_folder(planned: Run, config: EasyDict) -> None:
     """
     stored = planned.folder / "config.json"
     if stored.exists():
-        then, now = settings(read_json(stored)), settings(config)
-        changed = [key for key in now if now[key] != then.get(key)]
-        if changed:
-            lines = ", ".join(f"{key} was {then.get(key)!r}, is {now[key]!r}" for key in changed)
+        then, now = read_json(stored), identity.to_plain(config)
+        changes = identity.differences(
+            identity.result(then, world_size(then)), identity.result(now, world_size(now))
+        )
+        if changes:
+            lines = ", ".join(f"{key} was {a!r}, is {b!r}" for key, (a, b) in changes.items())
             raise InputError(
                 f"{planned.folder} holds a run of other settings: {lines}; choose another --out, "
                 "or remove that folder"
@@ -152,29 +166,25 @@ def result_of(planned: Run, protocol: dict | None) -> dict:
         `{"arm", "seed", "layers", "val": {head: loss_gt}, "val_soft": {layer: loss_soft},
         "iteration", "seconds", "peak_memory", "machine"}`, and where it was evaluated `"test":
         {file: {metric: value}}` of the teacher and `"test_students": {layer: the same}`; heads
-        are layers and "teacher", the last one.
+        are layers and TEACHER, the last one.
     """
     summary = read_json(planned.folder / SUMMARY)
-    config = read_json(planned.folder / "config.json")
-    val, soft = {}, {}
-    for name, value in summary["validation"].items():
-        for prefix, losses in (("loss_gt_head_", val), ("loss_soft_student_", soft)):
-            if name.startswith(prefix):
-                losses[name.removeprefix(prefix)] = value
-    val["teacher"] = summary["validation"]["loss_gt_teacher"]
-    layers = config["MODEL"]["PARAM"]["num_layers"]
-    result = {"arm": planned.arm, "seed": planned.seed, "layers": layers}
-    result |= {"val": val, "val_soft": soft}
+    param = read_json(planned.folder / "config.json")["MODEL"]["PARAM"]
+    students = param["BYOT"]["AUX_HEAD_LAYERS"] if param["BYOT"]["ENABLED"] else []
+    losses = summary["validation"]
+    heads = [*students, TEACHER]
+    result = {"arm": planned.arm, "seed": planned.seed, "layers": param["num_layers"]}
+    result["val"] = {head: losses[gt_meter(head)] for head in heads}
+    result["val_soft"] = {layer: losses[soft_meter(layer)] for layer in students}
     result |= {key: summary[key] for key in ("iteration", "seconds", "peak_memory", "machine")}
     rows = evaluation_of(planned, protocol)
     if rows is None:
         return result
-    heads = {head: {} for head in val}
-    for row in rows:
-        head = row["forecaster"].removeprefix("layer ")
-        if head in heads:  # the others are references
-            name = (
-                row["file"] if len(protocol["horizon"]) == 1 else f"{row['file']} {row['horizon']}"
-            )
-            heads[head][name] = {metric: row[metric] for metric in NAMES}
-    return result | {"test": heads.pop("teacher"), "test_students": heads}
+    scores: dict[Head, dict[str, dict]] = {head: {} for head in heads}
+    for head in heads:
+        for row in rows:
+            if row["forecaster"] == head_name(head):
+                several = len(protocol["horizon"]) > 1
+                name = f"{row['file']} {row['horizon']}" if several else row["file"]
+                scores[head][name] = {metric: row[metric] for metric in NAMES}
+    return result | {"test": scores.pop(TEACHER), "test_students": scores}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runners.checkpoint import load_checkpoint
-from runners.stopping import SIGNALS_FORWARDED, Stopped, StopRequest
+from runners.training.stopping import SIGNALS_FORWARDED, Stopped, StopRequest
 from runners.utp_runner import UTPRunner
 from tests.benchmarks.crash import command_line, descendants
 from tests.small import OVERRIDES, ROOT, TINY, assert_same, run, scalars, small_config

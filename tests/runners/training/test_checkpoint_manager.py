@@ -14,8 +14,8 @@ import torch
 import train
 from runners import checkpoint, distributed
 from runners.checkpoint import CheckpointError, load_checkpoint
-from runners.meters import Board
-from runners.stopping import TrainingError
+from runners.tracking.run_log import RunLog
+from runners.training.stopping import TrainingError
 from runners.utp_runner import UTPRunner
 from tests.benchmarks.crash import points
 from tests.small import (
@@ -203,14 +203,14 @@ def test_missing_best_checkpoint_is_an_error_in_the_end(monkeypatch):
 
 def test_folder_without_permission_is_a_warning_and_an_error_in_the_end(monkeypatch):
     """The same for a folder that has become read-only (root may write to any; so it is faked)."""
-    write_aside = checkpoint.write_aside
+    atomic_write = checkpoint.atomic_write
 
-    def denied(path, write):
+    def denied(path, *arguments):
         if path.suffix == ".pt":
             raise PermissionError(13, "Permission denied", str(path))
-        return write_aside(path, write)
+        return atomic_write(path, *arguments)
 
-    monkeypatch.setattr(checkpoint, "write_aside", denied)
+    monkeypatch.setattr(checkpoint, "atomic_write", denied)
     with pytest.raises(TrainingError, match=r"latest\.pt cannot be written: Permission denied"):
         run("run")
 
@@ -218,17 +218,17 @@ def test_folder_without_permission_is_a_warning_and_an_error_in_the_end(monkeypa
 def test_curves_that_could_not_be_written_are_written_later(monkeypatch):
     """A full disk must neither end the training nor leave a hole in its curves and pictures."""
     run("undisturbed", FIGURES)
-    write, calls = Board.write, Counter()
+    flush, calls = RunLog._flush, Counter()
 
-    def write_on_full_disk(self, iteration, *entries):
+    def flush_on_full_disk(self, iteration):
         (events,) = sorted(Path("run").glob("events*"))[-1:]
         calls[iteration] += 1  # 1 is the training's, 2 the validation's
         # Bytes. At 3 the training's points fit, the validation's and half a picture, at 5 some do.
         free = {(2, 1): 0, (3, 2): 20_000, (5, 1): 250}.get((iteration, calls[iteration]), 10**9)
         with files_up_to(events.stat().st_size + free):
-            write(self, iteration, *entries)
+            flush(self, iteration)
 
-    monkeypatch.setattr(Board, "write", write_on_full_disk)
+    monkeypatch.setattr(RunLog, "_flush", flush_on_full_disk)
     monkeypatch.setattr("threading.excepthook", lambda _: None)  # of TensorBoard's writer thread
     run("run", FIGURES)
     said = Path("run/training.log").read_text()
@@ -245,15 +245,15 @@ def test_curves_that_could_not_be_written_are_written_later(monkeypatch):
 def test_settings_that_could_not_be_written_cost_no_point_of_the_run_before(monkeypatch):
     """A disk that is full when a run is resumed: TensorBoard would drop where it was stopped."""
     run("run", "TRAIN.NUM_ITERATIONS=3")
-    write, calls = Board.write, []
+    flush, calls = RunLog._flush, []
 
-    def write_on_full_disk(self, iteration, *entries):
+    def flush_on_full_disk(self, iteration):
         calls.append(iteration)
         size = sorted(Path("run").glob("events*"))[-1].stat().st_size
         with files_up_to(size if len(calls) == 1 else 10**9):
-            write(self, iteration, *entries)
+            flush(self, iteration)
 
-    monkeypatch.setattr(Board, "write", write_on_full_disk)
+    monkeypatch.setattr(RunLog, "_flush", flush_on_full_disk)
     monkeypatch.setattr("threading.excepthook", lambda _: None)
     run("run", resume=True)
     assert calls[0] == 3
@@ -292,7 +292,7 @@ def test_two_runs_in_one_folder_are_refused():
 def test_fresh_run_beside_another_in_its_folder_is_refused_and_writes_nothing():
     """Its event file would make TensorBoard drop the other's curves."""
     first, second = (UTPRunner(small_config("run")) for _ in range(2))
-    first.keeper.lock(make_folder=True)
+    first.checkpoints.lock(make_folder=True)
     with pytest.raises(CheckpointError, match="another run trains in this folder"):
         second.train()
     assert [path.name for path in Path("run").iterdir()] == [".lock"]
@@ -301,6 +301,6 @@ def test_fresh_run_beside_another_in_its_folder_is_refused_and_writes_nothing():
 def test_processes_that_find_different_checkpoints_refuse_to_go_on(monkeypatch):
     """Two hosts without a shared folder would train on two sets of weights."""
     run("run")
-    monkeypatch.setattr(distributed, "exchange", lambda *values: [list(values), [3]])
+    monkeypatch.setattr(distributed, "all_gather_ints", lambda *values: [list(values), [3]])
     with pytest.raises(CheckpointError, match=r"different iterations, \[6, 3\]"):
         UTPRunner(small_config("run"), resume=True)

@@ -2,7 +2,7 @@
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from runners.run_log import RunLog
+from runners.tracking.run_log import RunLog
 
 
 def test_long_run_is_said_with_a_way_out(tmp_path, capsys):

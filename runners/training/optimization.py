@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from runners.distributed import sum_over_ranks
-from runners.stopping import TrainingError
+from runners.distributed import all_reduce_sum
+from runners.training.stopping import TrainingError
 
 
 def cosine_warmup(step: int, num_warmup_steps: int, num_training_steps: int) -> float:
@@ -23,22 +23,22 @@ def cosine_warmup(step: int, num_warmup_steps: int, num_training_steps: int) -> 
 class StepGuard:
     """Finds steps with a non-finite loss or gradient norm, without reading from the device.
 
-    Once `limit` steps in a row were bad, every later one counts as bad too, so that weights stay
-    as they are until the training loop looks at `run` and ends.
+    Once `limit` steps in a row were bad, every later one counts as bad too. So the weights stay as
+    they are until the training loop calls `check_limit` and ends.
 
     Args:
         limit: bad steps in a row that end the training.
         device: where losses and gradients are.
 
     Attributes:
-        run: bad steps in a row until now, int64 scalar on the device.
-        total: bad steps until now, likewise.
+        bad_steps_in_a_row: until now, int64 scalar on the device.
+        bad_steps: in all until now, likewise.
     """
 
     def __init__(self, limit: int, device: torch.device):
         self.limit = limit
-        self.run = torch.zeros((), dtype=torch.int64, device=device)
-        self.total = torch.zeros((), dtype=torch.int64, device=device)
+        self.bad_steps_in_a_row = torch.zeros((), dtype=torch.int64, device=device)
+        self.bad_steps = torch.zeros((), dtype=torch.int64, device=device)
 
     def check(self, loss: Tensor, grad_norm: Tensor) -> Tensor:
         """Whether this step must be skipped, on all ranks alike, as 0.0 or 1.0.
@@ -46,10 +46,10 @@ class StepGuard:
         It is what fused optimizers take as `found_inf`: they leave weights and state untouched.
         """
         finite = loss.isfinite() & grad_norm.isfinite()
-        bad = sum_over_ranks((~finite).float()) > 0
-        bad |= self.run >= self.limit
-        self.run = torch.where(bad, self.run + 1, 0)
-        self.total = self.total + bad
+        bad = all_reduce_sum((~finite).float()) > 0
+        bad |= self.bad_steps_in_a_row >= self.limit
+        self.bad_steps_in_a_row = torch.where(bad, self.bad_steps_in_a_row + 1, 0)
+        self.bad_steps = self.bad_steps + bad
         return bad.float()
 
     def check_limit(self, iteration: int, batch: int, seed: int) -> int:
@@ -66,20 +66,20 @@ class StepGuard:
         Raises:
             TrainingError: the limit is reached; with the samples to look at.
         """
-        run, total = int(self.run), int(self.total)
-        if run >= self.limit:
-            first = iteration - run
+        in_a_row, bad_steps = int(self.bad_steps_in_a_row), int(self.bad_steps)
+        if in_a_row >= self.limit:
+            first = iteration - in_a_row
             samples = first * batch, (first + self.limit) * batch - 1
             raise TrainingError(
                 f"{self.limit} steps in a row had a non-finite loss or gradient, from iteration "
                 f"{first + 1} on (samples {samples[0]} to {samples[1]} of seed {seed}); weights "
                 f"are those of iteration {first}"
             )
-        return total
+        return bad_steps
 
     def state_dict(self) -> dict[str, int]:
-        return {"run": int(self.run), "total": int(self.total)}
+        return {"run": int(self.bad_steps_in_a_row), "total": int(self.bad_steps)}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        self.run.fill_(state["run"])
-        self.total.fill_(state["total"])
+        self.bad_steps_in_a_row.fill_(state["run"])
+        self.bad_steps.fill_(state["total"])

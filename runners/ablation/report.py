@@ -1,7 +1,7 @@
-"""The report of an ablation: tables and picture, from its JSON (`runners.ablate`).
+"""The report of an ablation: tables and picture, from the results of its runs.
 
-A head is a layer as text, or 'teacher'. Differences are taken seed by seed, so that what two runs
-of a seed have in common (the data, their order, the first weights) falls out of them.
+Differences are taken seed by seed: what two runs of a seed have in common (the data, their order,
+the first weights) cancels out.
 """
 
 import math
@@ -9,18 +9,15 @@ from collections.abc import Callable
 from statistics import mean, stdev
 from typing import BinaryIO, NamedTuple
 
-from runners.evaluation_report import TEACHER
-from runners.figures import BLACK, COLOURS
+from scipy import stats
+
+from losses.byot import TEACHER, Head
+from runners.tracking.figures import BLACK, COLOURS
+from runners.tracking.meters import head_name
 
 METRICS = ("mae", "wql")  # of the tables; the JSON holds all
-# Two-sided 95 % points of Student's t for 1, 2 ... 30 degrees of freedom; the last serves for more.
-T_95 = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
-    2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
-    2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
 MARKERS = "oD^v"  # once round for every time that the colours have been used
-Value = Callable[[dict, str], float | None]  # of a run and a head; None where it has none
+Value = Callable[[dict, Head], float | None]  # of a run and a head; None where it has none
 
 
 class Interval(NamedTuple):
@@ -45,18 +42,18 @@ def interval(values: list[float]) -> Interval:
     if count < 2:
         return Interval(values[0], None, None)
     spread = stdev(values)
-    t = T_95[min(count - 1, len(T_95)) - 1]
+    t = float(stats.t.ppf(0.975, count - 1))
     return Interval(mean(values), spread, t * spread / math.sqrt(count))
 
 
-def values_of(report: dict, arm: str, head: str, value: Value) -> dict[int, float]:
+def values_of(report: dict, arm: str, head: Head, value: Value) -> dict[int, float]:
     """`{seed: value}` of a head over an arm's runs."""
     found = {run["seed"]: value(run, head) for run in report["runs"] if run["arm"] == arm}
     return {seed: number for seed, number in found.items() if number is not None}
 
 
 def paired(
-    report: dict, arm: str, head: str, value: Value, against: str, other_head: str = TEACHER
+    report: dict, arm: str, head: Head, value: Value, against: str, other_head: Head = TEACHER
 ) -> list[float]:
     """An arm's head less a head of another arm, on every seed that both have."""
     own = values_of(report, arm, head, value)
@@ -64,7 +61,7 @@ def paired(
     return [own[seed] - other[seed] for seed in own if seed in other]
 
 
-def validation(run: dict, head: str) -> float | None:
+def validation(run: dict, head: Head) -> float | None:
     """A head's last validation loss against the ground truth."""
     return run["val"].get(head)
 
@@ -72,7 +69,7 @@ def validation(run: dict, head: str) -> float | None:
 def zero_shot(file: str, metric: str) -> Value:
     """What reads a metric on a file."""
 
-    def value(run: dict, head: str) -> float | None:
+    def value(run: dict, head: Head) -> float | None:
         heads = run.get("test_students", {}) | {TEACHER: run.get("test", {})}
         return heads.get(head, {}).get(file, {}).get(metric)
 
@@ -82,7 +79,7 @@ def zero_shot(file: str, metric: str) -> Value:
 def zero_shot_mean(files: list[str], metric: str) -> Value:
     """What reads a metric's mean over files."""
 
-    def value(run: dict, head: str) -> float | None:
+    def value(run: dict, head: Head) -> float | None:
         numbers = [zero_shot(file, metric)(run, head) for file in files]
         return None if None in numbers else mean(numbers)
 
@@ -101,17 +98,17 @@ def questions(report: dict) -> dict[str, Value]:
     return found
 
 
-def heads_of(report: dict, arms: list[str]) -> list[str]:
+def heads_of(report: dict, arms: list[str]) -> list[Head]:
     """The heads that these arms have, by depth, the teacher last."""
     heads = {head for run in report["runs"] if run["arm"] in arms for head in run["val"]}
-    return sorted(heads, key=lambda head: math.inf if head == TEACHER else int(head))
+    return sorted(heads, key=lambda head: math.inf if head == TEACHER else head)
 
 
 def markdown(report: dict) -> str:
     """The tables: arms in rows and heads in columns, question by question."""
     arms = [arm for arm in report["arms"] if heads_of(report, [arm])]
     heads = heads_of(report, arms)
-    names = _names(heads)
+    names = list(map(head_name, heads))
     lines = _settings(report)
     for title, value in questions(report).items():
         rows = []
@@ -147,7 +144,7 @@ def draw(report: dict, file: BinaryIO) -> None:
         found = [interval(list(values_of(report, arm, h, validation).values())) for h in heads]
         layers = next(run["layers"] for run in report["runs"] if run["arm"] == arm)
         beside = 0.3 * ((i + 0.5) / len(arms) - 0.5)  # so that arms of a depth can be told apart
-        depths = [beside + (layers if head == TEACHER else int(head) + 1) for head in heads]
+        depths = [beside + (layers if head == TEACHER else head + 1) for head in heads]
         right.errorbar(
             depths, [f.mean for f in found], [f.spread or 0.0 for f in found], color=colour,
             marker=MARKERS[i // len(COLOURS) % len(MARKERS)], markersize=4, linewidth=1, capsize=3,
@@ -194,7 +191,7 @@ def _settings(report: dict) -> list[str]:
 
 
 def _differences(
-    report: dict, heads: list[str], value: Value, against: str, other: str | None
+    report: dict, heads: list[Head], value: Value, against: str, other: Head | None
 ) -> list[str]:
     """The table of every arm's heads less one head of one arm (None: its same head), if any."""
     rows = []
@@ -211,11 +208,11 @@ def _differences(
     return [
         f"Less `{against}`'s {other or 'same head'}, seed by seed, with the 95 % interval of the "
         "mean; below 0 is better.", "",
-        *_table(["arm", "seeds", *_names(heads)], rows), "",
+        *_table(["arm", "seeds", *map(head_name, heads)], rows), "",
     ]  # fmt: skip
 
 
-def _each_run(report: dict, heads: list[str]) -> list[str]:
+def _each_run(report: dict, heads: list[Head]) -> list[str]:
     """The table that has a row for every run: heads on validation, teacher on files."""
     runs = report["runs"]
     scored = [
@@ -228,13 +225,9 @@ def _each_run(report: dict, heads: list[str]) -> list[str]:
          *(_number(value(run, TEACHER)) for _, value in scored), f"{run['seconds'] / 60:.1f}"]
         for run in runs
     ]  # fmt: skip
-    head = ["arm", "seed", *_names(heads), *(title for title, _ in scored), "minutes"]
+    head = ["arm", "seed", *map(head_name, heads), *(title for title, _ in scored), "minutes"]
     title = "### Each run: validation loss_gt of each head, and the teacher's errors"
     return [title, "", *_table(head, rows), ""]
-
-
-def _names(heads: list[str]) -> list[str]:
-    return [head if head == TEACHER else f"layer {head}" for head in heads]
 
 
 def _number(value: float | None) -> str:

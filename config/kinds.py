@@ -1,0 +1,111 @@
+"""What configuration keys may hold, in words and as tests."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from models.utp import UTP
+
+
+class Kind(NamedTuple):
+    """What a key may hold: in words, and as a test."""
+
+    allowed: str
+    accepts: Callable[[Any], bool]
+
+
+def integer(low: int, high: int) -> Kind:
+    """An int within bounds; True and False are none."""
+    return Kind(f"an int from {low} to {high:_}", lambda v: is_int(v) and low <= v <= high)
+
+
+def number(low: float, high: float) -> Kind:
+    """An int or float within bounds."""
+    return Kind(f"a number from {low:g} to {high:g}", lambda v: _is_number(v) and low <= v <= high)
+
+
+def choice(*values: Any) -> Kind:
+    """One of the given values."""
+    words = " or ".join(map(repr, values))
+    return Kind(words, lambda v: any(v is o or (type(v) is type(o) and v == o) for o in values))
+
+
+def optional(kind: Kind, none_means: str) -> Kind:
+    """What another kind accepts, or None."""
+    return Kind(f"{kind.allowed}, or None ({none_means})", lambda v: v is None or kind.accepts(v))
+
+
+# What is accepted is saved, and a checkpoint holds plain values alone: numpy's numbers and strings
+# are refused, though some are floats or strings to Python. So is a bool where an int is wanted.
+def is_int(v: Any) -> bool:
+    """Whether it is an int that torch can hold; a bool is none."""
+    return type(v) is int and abs(v) < 2**63
+
+
+def _is_number(v: Any) -> bool:
+    return type(v) is float or is_int(v)  # no bounds hold NaN
+
+
+def _is_text(v: Any) -> bool:
+    return type(v) is str
+
+
+def _is_list(v: Any) -> bool:
+    return isinstance(v, list | tuple)
+
+
+def _are_quantiles(v: Any) -> bool:
+    if not _is_list(v) or not all(map(_is_number, v)):
+        return False
+    rising = all(a < b for a, b in itertools.pairwise(v))
+    return rising and all(0 < q < 1 for q in v) and 0.5 in v
+
+
+BOOL = Kind("True or False", lambda v: type(v) is bool)
+TEXT = Kind("a string", _is_text)
+PATH = Kind(
+    "a path of printable characters, not empty",
+    lambda v: _is_text(v) and v != "" and v.isprintable(),
+)
+NAME = Kind(
+    "a name of at most 100 letters, digits, '_', '-' and '.', not starting with '.'",
+    lambda v: (
+        _is_text(v)
+        and len(v) <= 100
+        and v.isascii()
+        and v.replace("_", "").replace("-", "").replace(".", "").isalnum()
+        and not v.startswith(".")
+    ),
+)
+RUNNER = Kind(
+    "a class that has a method train, and is no model",  # a model has one too
+    lambda v: (
+        isinstance(v, type) and callable(getattr(v, "train", None)) and not issubclass(v, nn.Module)
+    ),
+)
+ARCH = Kind(
+    "the class UTP, or one derived from it", lambda v: isinstance(v, type) and issubclass(v, UTP)
+)
+# Bounds keep out what only spoils a run: sizes that no machine holds, numbers beyond float32.
+SIZE = integer(1, 10**6)
+COUNT = integer(1, 10**9)
+WEIGHT = number(0, 1e6)
+QUANTILES = Kind(
+    "a strictly increasing list of numbers in (0, 1) that holds 0.5, or None (point mode)",
+    lambda v: v is None or _are_quantiles(v),
+)
+LAYERS = Kind(
+    "a list of layer indices, ints from 0 to num_layers - 1",
+    lambda v: _is_list(v) and all(is_int(i) for i in v),
+)
+BETAS = Kind(
+    "two numbers in [0, 1)",
+    lambda v: _is_list(v) and len(v) == 2 and all(_is_number(b) and 0 <= b < 1 for b in v),
+)
+LEARNING_RATE = Kind("a number above 0, at most 1", lambda v: _is_number(v) and 0 < v <= 1)
+WARMUP = Kind(
+    "an int of 0 or more (steps), or a float in [0, 1) (share of the schedule)",
+    lambda v: (is_int(v) and v >= 0) or (type(v) is float and 0 <= v < 1),
+)

@@ -1,0 +1,1 @@
+"""Paired runs of several arms: their folders and their report."""

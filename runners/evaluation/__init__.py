@@ -1,0 +1,1 @@
+"""Forecasts of files, scored: windows, metrics, naive references, report."""

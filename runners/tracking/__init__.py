@@ -1,0 +1,1 @@
+"""What a run shows: meters, calibration, TensorBoard, log, figures."""

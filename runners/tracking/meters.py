@@ -1,0 +1,86 @@
+"""Meters of training and validation: their names, and their averages over valid label steps."""
+
+import torch
+from torch import Tensor
+
+from losses.byot import TEACHER, BYOTLosses, Head
+from runners.distributed import all_reduce_sum
+
+
+def gt_meter(head: Head) -> str:
+    """The meter of a head's loss against the ground truth, without `train/` or `val/`."""
+    return "loss_gt_teacher" if head == TEACHER else f"loss_gt_head_{head}"
+
+
+def soft_meter(layer: int) -> str:
+    """The meter of a student's loss against the teacher, without `train/` or `val/`."""
+    return f"loss_soft_student_{layer}"
+
+
+def head_name(head: Head) -> str:
+    """A head in words: 'layer 3', 'teacher'."""
+    return TEACHER if head == TEACHER else f"layer {head}"
+
+
+def loss_names(layers: tuple[int, ...]) -> list[str]:
+    """The loss meters of a model with students on these layers."""
+    return [
+        "loss",
+        gt_meter(TEACHER),
+        *map(gt_meter, layers),
+        *map(soft_meter, layers),
+        "huberloss",
+    ]
+
+
+def loss_values(total: Tensor, losses: BYOTLosses, huber: Tensor) -> Tensor:
+    """The losses of one batch in the order of `loss_names`, [meters] float64, detached.
+
+    Args:
+        total: L_total.
+        losses: of every head.
+        huber: Huber loss of the teacher's median.
+    """
+    students = [losses.gt[layer] for layer in losses.soft]
+    values = [total, losses.gt[TEACHER], *students, *losses.soft.values(), huber]
+    return torch.stack(values).detach().double()
+
+
+class Meters:
+    """Weighted averages, summed on the device and read only when asked for.
+
+    Args:
+        names: of the meters, in the order in which `add` takes their values.
+        device: where the sums are.
+    """
+
+    def __init__(self, names: list[str], device: torch.device):
+        self.names = names
+        self._sums = torch.zeros(len(names) + 1, dtype=torch.float64, device=device)
+
+    def add(self, values: Tensor, weight: Tensor) -> None:
+        """Adds values of this process.
+
+        Args:
+            values: [meters] float64; where the weight is 0 they may be anything.
+            weight: of the values, a scalar: the number of label steps that they are means over.
+        """
+        self._sums[:-1] += torch.where(weight > 0, values * weight, 0.0)
+        self._sums[-1] += weight
+
+    def averages(self) -> dict[str, float]:
+        """The averages over all processes since the last call; NaN where nothing was added."""
+        *sums, weight = all_reduce_sum(self._sums).tolist()
+        self._sums.zero_()
+        return {
+            name: value / weight if weight else float("nan")
+            for name, value in zip(self.names, sums, strict=True)
+        }
+
+    def state(self) -> list[float]:
+        """The sums over all processes, for a checkpoint; every process must call this."""
+        return all_reduce_sum(self._sums.clone()).tolist()
+
+    def load_state(self, state: list[float]) -> None:
+        """Takes up the sums of a checkpoint; only one process of a run may do so."""
+        self._sums.copy_(torch.tensor(state, dtype=torch.float64))
