@@ -23,7 +23,14 @@ from runners.training.stopping import Stopped, TrainingError
 
 
 def main(argv: list[str]) -> int:
-    """Runs the command and returns its exit status."""
+    """Runs the command.
+
+    Args:
+        argv: command line arguments.
+
+    Returns:
+        Exit status: 0, 2 for a wrong configuration, 1 for other errors, 128 + signal if stopped.
+    """
     args = parse_args(argv)
     if args.run_dir:
         args.overrides.append(f"TRAIN.CKPT_SAVE_DIR={args.run_dir!r}")
@@ -53,7 +60,7 @@ def main(argv: list[str]) -> int:
 
 
 def train(config: EasyDict, resume: bool, init_from: str | None) -> int:
-    """Trains to the end or until a signal asks to stop; returns the exit status."""
+    """Trains until the end or until a stop signal; returns the exit status."""
     try:
         config.RUNNER(config, resume, init_from).train()
     except Stopped as stopped:
@@ -62,19 +69,19 @@ def train(config: EasyDict, resume: bool, init_from: str | None) -> int:
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         prog="python train.py", description=__doc__.split("\n")[0], allow_abbrev=False
     )
     base = Path(__file__).parent / "config" / "utp_base.py"
-    parser.add_argument("-c", "--config", default=base, help="configuration (config/utp_base.py)")
-    parser.add_argument("--run-dir", help="folder of the run (default: named by the configuration)")
-    parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
+    parser.add_argument("-c", "--config", default=base, help="file (default: config/utp_base.py)")
+    parser.add_argument("--run-dir", help="folder of the run (default: set by the configuration)")
+    parser.add_argument("--resume", action="store_true", help="continue from its last checkpoint")
     parser.add_argument("--init-from", metavar="CHECKPOINT", help="start from these weights")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="dotted below CFG")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="e.g. VAL.INTERVAL=100")
     return parser.parse_intermixed_args(argv)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # cleans up
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # run cleanup code
     sys.exit(main(sys.argv[1:]))

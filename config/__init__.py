@@ -1,1 +1,1 @@
-"""Configurations (the files people edit), and how they are loaded and checked."""
+"""Configuration files (to be edited), and the code that loads and checks them."""

@@ -1,4 +1,4 @@
-"""What makes two configurations the same training: plain copies, the run's hash, differences."""
+"""Compares configurations: plain copies, the hash of a run, differences between two runs."""
 
 import hashlib
 import json
@@ -6,11 +6,11 @@ from typing import Any
 
 from config.schema import REQUIRED, SCHEMA, Fixes
 
-GLOBAL_BATCH = "global batch size"  # of all processes: what a step trains on
+GLOBAL_BATCH = "global batch size"  # windows per optimizer step, over all processes
 
 
 def to_plain(value: Any) -> Any:
-    """A configuration as dicts, lists and plain values; classes become their names."""
+    """Converts a configuration to dicts, lists and plain values; classes become their names."""
     if isinstance(value, dict):
         return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -19,7 +19,7 @@ def to_plain(value: Any) -> Any:
 
 
 def flatten(config: dict) -> dict[str, Any]:
-    """A plain configuration as `{dotted key: value}`."""
+    """Converts a plain nested configuration to `{dotted key: value}`."""
     flat = {}
     for key, value in config.items():
         if isinstance(value, dict):
@@ -30,25 +30,26 @@ def flatten(config: dict) -> dict[str, Any]:
 
 
 def trajectory(config: dict, world_size: int) -> dict[str, Any]:
-    """What fixes the trajectory of a training, `{dotted key: value}`.
+    """The settings that determine the course of the weights, `{dotted key: value}`.
 
     Args:
-        config: plain. A key that it lacks counts as its default: older versions did not save it.
-        world_size: processes of the run; with the batch of each it gives the global batch.
+        config: plain configuration. A missing key counts as its default, because older versions
+            did not save every key.
+        world_size: number of processes, for the global batch size.
     """
     return _chosen(config, world_size, (Fixes.TRAJECTORY,))
 
 
 def result(config: dict, world_size: int) -> dict[str, Any]:
-    """All that a run's result depends on, `{dotted key: value}`; arguments as `trajectory`."""
+    """All settings that the result of a run depends on; arguments and form as in `trajectory`."""
     return _chosen(config, world_size, (Fixes.TRAJECTORY, Fixes.RESULT))
 
 
 def trajectory_hash(config: dict, world_size: int) -> str:
-    """Eight hexadecimal digits over `trajectory`; they name the run's folder.
+    """Hash of `trajectory`, eight hexadecimal digits; part of the name of the run's folder.
 
-    A key that was added later is left out while it has its default, so that a run that is older
-    than the key keeps its folder.
+    A key that was added later is not hashed while it has its default value. So runs that are
+    older than the key keep their folder.
     """
     text = json.dumps(
         {
@@ -64,7 +65,7 @@ def trajectory_hash(config: dict, world_size: int) -> str:
 
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """`{key: (value then, value now)}` of the keys whose values differ; None where one lacks it."""
+    """`{key: (value then, value now)}` for keys whose values differ; None for a missing key."""
     return {
         key: (then.get(key), now.get(key))
         for key in sorted(then.keys() | now.keys())
@@ -73,7 +74,7 @@ def differences(then: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[An
 
 
 def with_defaults(flat: dict[str, Any]) -> dict[str, Any]:
-    """A flat configuration, and the default of every key that it lacks and that has one."""
+    """Adds to a flat configuration the defaults of the keys that it lacks."""
     defaults = {
         key: to_plain(known.default)
         for key, known in SCHEMA.items()
@@ -84,7 +85,7 @@ def with_defaults(flat: dict[str, Any]) -> dict[str, Any]:
 
 def _chosen(config: dict, world_size: int, fixes: tuple[Fixes, ...]) -> dict[str, Any]:
     flat = with_defaults(flatten(config))
-    # A key that only a newer version knows may fix anything.
+    # A key that only a newer version knows may change the result, so it counts too.
     chosen = {
         key: value for key, value in flat.items() if key not in SCHEMA or SCHEMA[key].fixes in fixes
     }

@@ -1,4 +1,4 @@
-"""What configuration keys may hold, in words and as tests."""
+"""The kinds of values that configuration keys accept: a description and a check for each."""
 
 import itertools
 from collections.abc import Callable
@@ -10,14 +10,19 @@ from models.utp import UTP
 
 
 class Kind(NamedTuple):
-    """What a key may hold: in words, and as a test."""
+    """The values that a key accepts.
+
+    Attributes:
+        allowed: description for error messages and docs.
+        accepts: returns whether a value is allowed.
+    """
 
     allowed: str
     accepts: Callable[[Any], bool]
 
 
 def integer(low: int, high: int) -> Kind:
-    """An int within bounds; True and False are none."""
+    """An int within bounds; True and False are not ints here."""
     return Kind(f"an int from {low} to {high:_}", lambda v: is_int(v) and low <= v <= high)
 
 
@@ -33,19 +38,19 @@ def choice(*values: Any) -> Kind:
 
 
 def optional(kind: Kind, none_means: str) -> Kind:
-    """What another kind accepts, or None."""
+    """Accepts None and the values of another kind."""
     return Kind(f"{kind.allowed}, or None ({none_means})", lambda v: v is None or kind.accepts(v))
 
 
-# What is accepted is saved, and a checkpoint holds plain values alone: numpy's numbers and strings
-# are refused, though some are floats or strings to Python. So is a bool where an int is wanted.
+# The checks compare exact types. Accepted values are saved in checkpoints, which hold only plain
+# Python values. numpy scalars are subclasses of float or str, and bool is a subclass of int.
 def is_int(v: Any) -> bool:
-    """Whether it is an int that torch can hold; a bool is none."""
+    """Whether the value is an int (not a bool) that fits into int64."""
     return type(v) is int and abs(v) < 2**63
 
 
 def _is_number(v: Any) -> bool:
-    return type(v) is float or is_int(v)  # no bounds hold NaN
+    return type(v) is float or is_int(v)  # NaN fails the comparisons with the bounds
 
 
 def _is_text(v: Any) -> bool:
@@ -59,8 +64,8 @@ def _is_list(v: Any) -> bool:
 def _are_quantiles(v: Any) -> bool:
     if not _is_list(v) or not all(map(_is_number, v)):
         return False
-    rising = all(a < b for a, b in itertools.pairwise(v))
-    return rising and all(0 < q < 1 for q in v) and 0.5 in v
+    increasing = all(a < b for a, b in itertools.pairwise(v))
+    return increasing and all(0 < q < 1 for q in v) and 0.5 in v
 
 
 BOOL = Kind("True or False", lambda v: type(v) is bool)
@@ -80,20 +85,20 @@ NAME = Kind(
     ),
 )
 RUNNER = Kind(
-    "a class that has a method train, and is no model",  # a model has one too
+    "a class with a method train that is not a model",  # torch modules also have a method train
     lambda v: (
         isinstance(v, type) and callable(getattr(v, "train", None)) and not issubclass(v, nn.Module)
     ),
 )
 ARCH = Kind(
-    "the class UTP, or one derived from it", lambda v: isinstance(v, type) and issubclass(v, UTP)
+    "the class UTP, or a subclass of it", lambda v: isinstance(v, type) and issubclass(v, UTP)
 )
-# Bounds keep out what only spoils a run: sizes that no machine holds, numbers beyond float32.
+# Bounds refuse values that can only break a run: sizes beyond any memory, numbers beyond float32.
 SIZE = integer(1, 10**6)
 COUNT = integer(1, 10**9)
 WEIGHT = number(0, 1e6)
 QUANTILES = Kind(
-    "a strictly increasing list of numbers in (0, 1) that holds 0.5, or None (point mode)",
+    "a strictly increasing list of numbers in (0, 1) that includes 0.5, or None (point mode)",
     lambda v: v is None or _are_quantiles(v),
 )
 LAYERS = Kind(
@@ -106,6 +111,6 @@ BETAS = Kind(
 )
 LEARNING_RATE = Kind("a number above 0, at most 1", lambda v: _is_number(v) and 0 < v <= 1)
 WARMUP = Kind(
-    "an int of 0 or more (steps), or a float in [0, 1) (share of the schedule)",
+    "an int >= 0 (number of steps), or a float in [0, 1) (share of the schedule)",
     lambda v: (is_int(v) and v >= 0) or (type(v) is float and 0 <= v < 1),
 )

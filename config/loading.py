@@ -1,4 +1,4 @@
-"""Loads a configuration file: overrides, checks, derived values. Asks no device."""
+"""Loads a configuration file: overrides, checks, derived values. Does not look for GPUs."""
 
 import ast
 import importlib.util
@@ -12,12 +12,12 @@ from config.schema import SCHEMA, SECTIONS, ConfigError, check, check_together, 
 
 
 def load_config(path: str | Path, overrides: list[str] = ()) -> EasyDict:
-    """Loads `CFG` from a Python file, applies overrides, checks it, resolves derived values.
+    """Loads `CFG` from a Python file, applies overrides, checks it, computes derived values.
 
     Args:
-        path: the file; it is executed.
-        overrides: `KEY=VALUE`, KEY dotted below CFG, VALUE a Python literal or a bare word; the
-            last one of a key counts.
+        path: the configuration file; it is executed.
+        overrides: strings `KEY=VALUE`. KEY is the dotted name without `CFG.`, VALUE a Python
+            literal or a bare word. For a repeated key, the last one counts.
 
     Raises:
         ConfigError: the file fails to load, or the configuration is not valid.
@@ -29,17 +29,21 @@ def load_config(path: str | Path, overrides: list[str] = ()) -> EasyDict:
 
 
 def read_config_file(path: str | Path) -> dict:
-    """The `CFG` that a Python file defines, as plain dicts of the file's own values."""
+    """The `CFG` that a Python file defines, as nested dicts with unchanged values.
+
+    Raises:
+        ConfigError: the file is missing, raises an error, or does not define CFG.
+    """
     path = Path(path).resolve()
     if not path.is_file():
         raise ConfigError(f"{path}: no such configuration file")
     spec = importlib.util.spec_from_file_location(f"config_file_{path.stem}", path)
     if spec is None:
-        raise ConfigError(f"{path}: a configuration is a .py file that defines CFG")
+        raise ConfigError(f"{path}: a configuration must be a .py file that defines CFG")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever a user's file raises
+    except Exception as error:  # a user's file can raise anything
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
         if isinstance(error, SyntaxError) and error.filename == str(path):
             line = error.lineno
@@ -47,21 +51,25 @@ def read_config_file(path: str | Path) -> dict:
             line = frames[-1].lineno if frames else 1
         raise ConfigError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
     if not isinstance(getattr(module, "CFG", None), dict):
-        raise ConfigError(f"{path}: it defines no CFG; a configuration assigns CFG = EasyDict()")
+        raise ConfigError(f"{path}: defines no CFG; a configuration needs CFG = EasyDict()")
     return _copy_sections(module.CFG)
 
 
 def apply_override(config: dict, override: str) -> None:
-    """Sets one `KEY=VALUE`."""
+    """Applies one override `KEY=VALUE` to a configuration, in place.
+
+    Raises:
+        ConfigError: the override is malformed, or its key is unknown.
+    """
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"{override}: overrides are written KEY=VALUE")
+        raise ConfigError(f"{override}: an override must have the form KEY=VALUE")
     if key not in SCHEMA and key not in SECTIONS:
         raise ConfigError(f"{key}: unknown key; the nearest known one is {nearest(key)}")
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        value = text  # the shell has eaten the quotes; where no string is allowed, check says so
+        value = text  # a string: the shell removed its quotes
     *sections, leaf = key.split(".")
     holder: Any = config
     for i, section in enumerate(sections):
@@ -72,10 +80,14 @@ def apply_override(config: dict, override: str) -> None:
 
 
 def resolve(config: dict) -> EasyDict:
-    """Checks a configuration and returns a copy with every key and every derived value.
+    """Checks a configuration and returns a copy with all defaults and derived values.
 
-    What depends on the machine is left to `runners.training.devices.resolve_devices`: GPU_NUM may
-    be None, and TRAIN.CKPT_SAVE_DIR too, since the global batch is part of the folder's name.
+    GPU_NUM and TRAIN.CKPT_SAVE_DIR may stay None: they depend on the machine (the folder's name
+    contains a hash over the global batch size). `runners.training.devices.resolve_devices` sets
+    them.
+
+    Raises:
+        ConfigError: the configuration is not valid.
     """
     config = check(config)
     check_together(config)
@@ -99,7 +111,7 @@ def resolve(config: dict) -> EasyDict:
 
 
 def _copy_sections(section: dict, prefix: str = "") -> dict:
-    """Copies sections alone: values may be of any kind as yet, some cannot be copied."""
+    """Copies only the sections: the values are not checked yet, and some cannot be copied."""
     copy = {}
     for name, value in section.items():
         key = f"{prefix}{name}"

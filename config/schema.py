@@ -1,4 +1,4 @@
-"""Every configuration key once: what it may hold, what it means, what it fixes, its default.
+"""Every configuration key: allowed values, meaning, default, and what it determines in a run.
 
 `python -m config.schema` prints docs/configuration.md.
 """
@@ -34,17 +34,17 @@ REQUIRED = object()
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used; one line names the key and what it may hold."""
+    """A configuration that cannot be used; one line with the key and its allowed values."""
 
     def __init__(self, message: str):
-        super().__init__(" ".join(message.split()))  # a user's keys and values may hold newlines
+        super().__init__(" ".join(message.split()))  # keys and values may contain newlines
 
 
 class Fixes(Enum):
-    """What the value of a key fixes of a run.
+    """What the value of a key determines in a run.
 
-    The trajectory is the course of the weights: a resumed run must not change it. The result is
-    what is compared in the end: a longer run has another one, on the same trajectory.
+    TRAJECTORY: the course of the weights; a resumed run must not change it. RESULT: the final
+    result, but not the course (a longer run continues on the same course). NOTHING: neither.
     """
 
     TRAJECTORY = "trajectory"
@@ -56,11 +56,11 @@ class Key(NamedTuple):
     """One configuration key.
 
     Attributes:
-        kind: what it may hold.
-        meaning: in a few words, with the unit.
-        fixes: of a run.
-        default: where it is left out; REQUIRED where it must be given.
-        added_later: older runs have no such key, and a default must not change their hash.
+        kind: the allowed values.
+        meaning: short description with the unit.
+        fixes: what the value determines in a run.
+        default: value of a missing key; REQUIRED if the key must be given.
+        added_later: older runs lack the key, so its default must not change their hash.
     """
 
     kind: Kind
@@ -73,32 +73,32 @@ class Key(NamedTuple):
 TRAJECTORY, RESULT, NOTHING = Fixes
 PARAM, BYOT = "MODEL.PARAM.", "MODEL.PARAM.BYOT."
 SCHEMA: dict[str, Key] = {
-    "DESCRIPTION": Key(TEXT, "what this run is for", NOTHING, ""),
+    "DESCRIPTION": Key(TEXT, "purpose of the run, free text", NOTHING, ""),
     "GPU_NUM": Key(
-        optional(integer(0, 1000), "every visible GPU, or the CPU where there is none"),
-        "GPUs of this machine, one process each; 0 is the CPU",
+        optional(integer(0, 1000), "every visible GPU, or the CPU if there is none"),
+        "number of GPUs on this machine, one process each; 0 means the CPU",
         NOTHING,
         None,
     ),
-    "RUNNER": Key(RUNNER, "what trains: runners.utp_runner.UTPRunner", RESULT),
+    "RUNNER": Key(RUNNER, "class that trains: runners.utp_runner.UTPRunner", RESULT),
     "ENV.SEED": Key(
         integer(0, 2**32 - 1),
-        "fixes initial weights and windows, bit for bit on CPU",
+        "seed of the initial weights and of the training windows; exact on CPU",
         TRAJECTORY,
         0,
     ),
-    "MODEL.NAME": Key(NAME, "names the run's folder", TRAJECTORY),
-    "MODEL.ARCH": Key(ARCH, "the model: models.utp.UTP", TRAJECTORY),
+    "MODEL.NAME": Key(NAME, "name of the model; part of the run's folder", TRAJECTORY),
+    "MODEL.ARCH": Key(ARCH, "class of the model: models.utp.UTP", TRAJECTORY),
     "MODEL.DTYPE": Key(
         choice("bfloat16", "float32"),
-        "of matrix products; bfloat16 (autocast) needs CUDA, or a CPU with AMX or AVX512-BF16",
+        "dtype of matrix products; bfloat16 (autocast) needs CUDA or a CPU with AMX/AVX512-BF16",
         TRAJECTORY,
         "float32",
     ),
     PARAM + "embed_dim": Key(SIZE, "width of a token; divisible by num_heads", TRAJECTORY),
-    PARAM + "num_heads": Key(SIZE, "attention heads", TRAJECTORY),
-    PARAM + "mlp_hidden_dim": Key(SIZE, "hidden width of feed-forward parts and heads", TRAJECTORY),
-    PARAM + "num_layers": Key(integer(1, 1000), "encoder layers", TRAJECTORY),
+    PARAM + "num_heads": Key(SIZE, "number of attention heads", TRAJECTORY),
+    PARAM + "mlp_hidden_dim": Key(SIZE, "hidden width of MLPs and heads", TRAJECTORY),
+    PARAM + "num_layers": Key(integer(1, 1000), "number of encoder layers", TRAJECTORY),
     PARAM + "use_rope_x": Key(
         BOOL, "rotary position embedding; needs an even head size", TRAJECTORY, True
     ),
@@ -106,99 +106,95 @@ SCHEMA: dict[str, Key] = {
         number(1, 1e30), "base of the rotary frequencies", TRAJECTORY, 10000.0
     ),
     PARAM + "base_context_length": Key(
-        SIZE, "steps that make one unit of the position feature", TRAJECTORY, 1024
+        SIZE, "number of steps that equals 1.0 in the position feature", TRAJECTORY, 1024
     ),
     PARAM + "use_reg_token": Key(
         BOOL, "one learned token between context and query", TRAJECTORY, False
     ),
-    PARAM + "asinh_transform": Key(BOOL, "model in asinh of the z-scores", TRAJECTORY, False),
+    PARAM + "asinh_transform": Key(BOOL, "apply asinh to the z-scores", TRAJECTORY, False),
     PARAM + "max_context_length": Key(
-        SIZE, "steps of history that predict reads", TRAJECTORY, 1024
+        SIZE, "largest number of context steps that predict reads", TRAJECTORY, 1024
     ),
     PARAM + "max_query_length": Key(
-        SIZE, "steps that predict forecasts in one pass", TRAJECTORY, 64
+        SIZE, "largest number of steps that predict forecasts in one pass", TRAJECTORY, 64
     ),
-    PARAM + "quantiles": Key(QUANTILES, "levels to forecast", TRAJECTORY, None),
+    PARAM + "quantiles": Key(QUANTILES, "quantile levels to forecast", TRAJECTORY, None),
     BYOT + "ENABLED": Key(
-        BOOL, "self-distillation on; False trains the baseline", TRAJECTORY, False
+        BOOL, "True: train with self-distillation; False: the baseline", TRAJECTORY, False
     ),
     BYOT + "AUX_HEAD_LAYERS": Key(
         LAYERS,
-        "layers with a student; not empty while ENABLED; order and repetition are moot",
+        "layers with a student; at least one if ENABLED; order and repetition do not matter",
         TRAJECTORY,
         (),
     ),
     BYOT + "LOSS_WEIGHTS.loss_gt": Key(
-        WEIGHT, "of the mean over all heads of loss_gt", TRAJECTORY, 1.0
+        WEIGHT, "weight of the mean of loss_gt over all heads", TRAJECTORY, 1.0
     ),
     BYOT + "LOSS_WEIGHTS.loss_soft": Key(
         WEIGHT,
-        "of the mean over students of loss_soft; not both weights 0 while ENABLED",
+        "weight of the mean of loss_soft over students; if ENABLED, one weight must be above 0",
         TRAJECTORY,
         0.2,
     ),
-    "TRAIN.NUM_ITERATIONS": Key(COUNT, "optimizer steps of the run", RESULT),
+    "TRAIN.NUM_ITERATIONS": Key(COUNT, "number of optimizer steps of the run", RESULT),
     "TRAIN.CKPT_SAVE_STRATEGY": Key(COUNT, "iterations between saves of latest.pt", NOTHING, 1000),
     "TRAIN.CKPT_SAVE_DIR": Key(
         optional(PATH, "checkpoints/<MODEL.NAME>/<DATASET.NAME>_<hash>"),
-        "the run's folder; --run-dir goes before it",
+        "folder of the run; --run-dir overrides it",
         NOTHING,
         None,
     ),
-    "TRAIN.OPTIM.TYPE": Key(choice("AdamW"), "torch.optim's name", TRAJECTORY, "AdamW"),
+    "TRAIN.OPTIM.TYPE": Key(choice("AdamW"), "optimizer in torch.optim", TRAJECTORY, "AdamW"),
     "TRAIN.OPTIM.PARAM.lr": Key(
-        LEARNING_RATE,
-        "learning rate at the end of the warm-up",
-        TRAJECTORY,
+        LEARNING_RATE, "learning rate at the end of the warm-up", TRAJECTORY
     ),
-    "TRAIN.OPTIM.PARAM.betas": Key(BETAS, "of AdamW", TRAJECTORY, (0.9, 0.95)),
-    "TRAIN.OPTIM.PARAM.eps": Key(number(1e-15, 1), "of AdamW", TRAJECTORY, 1e-8),
+    "TRAIN.OPTIM.PARAM.betas": Key(BETAS, "betas of AdamW", TRAJECTORY, (0.9, 0.95)),
+    "TRAIN.OPTIM.PARAM.eps": Key(number(1e-15, 1), "eps of AdamW", TRAJECTORY, 1e-8),
     "TRAIN.OPTIM.PARAM.weight_decay": Key(
-        number(0, 1e6), "of AdamW; at most 1 / lr", TRAJECTORY, 0.01
+        number(0, 1e6), "weight decay of AdamW; at most 1 / lr", TRAJECTORY, 0.01
     ),
     "TRAIN.OPTIM.PARAM.fused": Key(
         choice(True),
-        "the fused kernel, which can skip a non-finite step without asking",
+        "fused kernel of AdamW; it can skip a non-finite step without waiting for the GPU",
         TRAJECTORY,
         True,
     ),
     "TRAIN.LR_SCHEDULER.TYPE": Key(
-        choice("CosineWarmup"), "linear warm-up, then cosine to 0", TRAJECTORY, "CosineWarmup"
+        choice("CosineWarmup"), "linear warm-up, cosine decay to 0", TRAJECTORY, "CosineWarmup"
     ),
     "TRAIN.LR_SCHEDULER.PARAM.num_warmup_steps": Key(WARMUP, "length of the warm-up", RESULT, 0.1),
     "TRAIN.LR_SCHEDULER.PARAM.num_training_steps": Key(
-        optional(COUNT, "NUM_ITERATIONS"), "length of the schedule", RESULT, None
+        optional(COUNT, "NUM_ITERATIONS"), "length of the schedule in steps", RESULT, None
     ),
     "TRAIN.CLIP_GRAD_PARAM.max_norm": Key(
         optional(number(1e-6, 1e30), "no clipping"), "largest gradient norm", TRAJECTORY, 1.0
     ),
-    "TRAIN.DATA.BATCH_SIZE": Key(SIZE, "windows of one process and micro-batch", RESULT),
-    "TRAIN.DATA.NUM_WORKERS": Key(integer(0, 1000), "loader processes of one process", NOTHING, 0),
-    "TRAIN.DATA.PIN_MEMORY": Key(BOOL, "page-locked batches, for GPUs", NOTHING, False),
-    "TRAIN.GRAD_ACCUMULATION_STEPS": Key(SIZE, "micro-batches of one optimizer step", RESULT, 1),
-    "TRAIN.COMPILE_MODEL": Key(BOOL, "torch.compile the model", RESULT, False),
-    "TRAIN.LOG_INTERVAL": Key(COUNT, "iterations that a training meter averages over", NOTHING, 50),
+    "TRAIN.DATA.BATCH_SIZE": Key(SIZE, "windows per micro-batch of one process", RESULT),
+    "TRAIN.DATA.NUM_WORKERS": Key(integer(0, 1000), "loader workers per process", NOTHING, 0),
+    "TRAIN.DATA.PIN_MEMORY": Key(BOOL, "use page-locked memory for GPUs", NOTHING, False),
+    "TRAIN.GRAD_ACCUMULATION_STEPS": Key(SIZE, "micro-batches per optimizer step", RESULT, 1),
+    "TRAIN.COMPILE_MODEL": Key(BOOL, "use torch.compile", RESULT, False),
+    "TRAIN.LOG_INTERVAL": Key(COUNT, "iterations between logs of training meters", NOTHING, 50),
     "TRAIN.MAX_SKIPPED_STEPS": Key(
         COUNT, "non-finite steps in a row that end the training; fewer are skipped", RESULT, 10
     ),
     "TRAIN.PEER_TIMEOUT": Key(
         COUNT,
-        "seconds of waiting for another process of the run, which then counts as lost",
+        "seconds to wait for another process of the run; then it counts as lost",
         NOTHING,
         600,
     ),
     "VAL.INTERVAL": Key(COUNT, "iterations between validations", RESULT),
-    "VAL.FIGURES": Key(
-        BOOL, "forecasts of four windows, and loss over depth, as pictures", NOTHING, True
-    ),
-    "VAL.DATA.BATCH_SIZE": Key(SIZE, "windows of one validation batch", RESULT, 64),
+    "VAL.FIGURES": Key(BOOL, "draw four forecasts, and the loss over depth", NOTHING, True),
+    "VAL.DATA.BATCH_SIZE": Key(SIZE, "windows per validation batch", RESULT, 64),
     "DATASET.NAME": Key(
         NAME, "folder under datasets/; 'synthetic' is built on the first run", TRAJECTORY
     ),
-    "DATASET.PARAM.context_length": Key(SIZE, "steps of a window that are seen", TRAJECTORY),
-    "DATASET.PARAM.target_length": Key(SIZE, "steps of a window that are forecast", TRAJECTORY),
+    "DATASET.PARAM.context_length": Key(SIZE, "context steps of a window", TRAJECTORY),
+    "DATASET.PARAM.target_length": Key(SIZE, "steps of a window to forecast", TRAJECTORY),
     "DATASET.PARAM.num_valid_samples": Key(
-        COUNT, "validation windows, always the same", RESULT, 1024
+        COUNT, "number of validation windows; the same ones each time", RESULT, 1024
     ),
 }
 SECTIONS = {key.rpartition(".")[0] for key in SCHEMA}
@@ -207,22 +203,22 @@ SECTIONS -= {""}
 
 
 def refuse(key: str, found: Any, allowed: str) -> ConfigError:
-    """The error that names a key, what it holds, and what it may hold."""
+    """An error with a key, the value that it has, and its allowed values."""
     try:
         found = repr(found)
-    except Exception:  # an int of 5000 digits, a list too deep, whatever a user's class does
+    except Exception:  # an int of 5000 digits, a list too deep, an error of a user's class
         found = f"a value of type {type(found).__name__}"
     return ConfigError(f"{key}: found {found:.80}; allowed: {allowed}")
 
 
 def check(config: dict) -> dict:
-    """Checks every key of a configuration on its own.
+    """Checks every key of a configuration separately.
 
     Returns:
-        A copy with every key; where one was left out it holds the default.
+        A copy with every key; a missing key has its default.
 
     Raises:
-        ConfigError: an unknown or missing key, or a value that a key may not hold.
+        ConfigError: a key is unknown or missing, or a value is not allowed.
     """
     _check_known(config, "")
     checked = {}
@@ -241,10 +237,10 @@ def check(config: dict) -> dict:
 
 
 def check_together(config: dict) -> None:
-    """Checks what keys demand of each other; each has passed `check`.
+    """Checks values that must fit each other, after `check` has checked each key.
 
     Raises:
-        ConfigError: as `check`.
+        ConfigError: two values do not fit each other.
     """
     param, data = config["MODEL"]["PARAM"], config["DATASET"]["PARAM"]
     byot, schedule = param["BYOT"], config["TRAIN"]["LR_SCHEDULER"]["PARAM"]
@@ -261,7 +257,7 @@ def check_together(config: dict) -> None:
         if length > param[limit]:
             allowed = f"an int from 1 to {PARAM}{limit} = {param[limit]}"
             raise refuse(f"DATASET.PARAM.{key}_length", length, allowed)
-    if byot["ENABLED"]:  # a baseline may be shallower than its AUX_HEAD_LAYERS
+    if byot["ENABLED"]:  # a baseline does not use AUX_HEAD_LAYERS
         layers, weights = byot["AUX_HEAD_LAYERS"], byot["LOSS_WEIGHTS"]
         allowed = f"a list of one or more layer indices, ints from 0 to {num_layers - 1}"
         if not layers:
@@ -272,7 +268,7 @@ def check_together(config: dict) -> None:
         if weights["loss_gt"] == weights["loss_soft"] == 0:
             raise refuse(BYOT + "LOSS_WEIGHTS", dict(weights), "at least one weight above 0")
     lr, weight_decay = (config["TRAIN"]["OPTIM"]["PARAM"][k] for k in ("lr", "weight_decay"))
-    if lr * weight_decay > 1:  # every step would flip the weights, and soon enlarge them
+    if lr * weight_decay > 1:  # AdamW's weight factor, 1 - lr * weight_decay, would be negative
         allowed = f"a number from 0 to 1 / lr = {1 / lr:g}"
         raise refuse("TRAIN.OPTIM.PARAM.weight_decay", weight_decay, allowed)
     steps = schedule["num_training_steps"] or config["TRAIN"]["NUM_ITERATIONS"]
@@ -284,7 +280,7 @@ def check_together(config: dict) -> None:
 
 
 def nearest(key: str) -> str:
-    """The known key or section that a mistyped one most likely means."""
+    """The known key or section that is most similar to a mistyped one."""
 
     def leaf(name: str) -> str:
         return name.rpartition(".")[2].lower()
@@ -293,8 +289,8 @@ def nearest(key: str) -> str:
     if close := difflib.get_close_matches(key, known, 1, 0.8):
         return close[0]
     leaves = difflib.get_close_matches(leaf(key), {leaf(name) for name in known}, 1, 0.6)
-    alike = [name for name in known if leaf(name) in leaves] or known
-    return difflib.get_close_matches(key, alike, 1, 0.0)[0]
+    candidates = [name for name in known if leaf(name) in leaves] or known
+    return difflib.get_close_matches(key, candidates, 1, 0.0)[0]
 
 
 def _check_known(section: Any, prefix: str) -> None:
@@ -303,7 +299,7 @@ def _check_known(section: Any, prefix: str) -> None:
         raise refuse(prefix.rstrip("."), section, f"a dict of {', '.join(below)}")
     for name, value in section.items():
         if not isinstance(name, str) or not name.strip() or "." in name:
-            allowed = "names without dots; a section is a dict of its own"
+            allowed = "names without dots; each section is a separate dict"
             raise refuse(prefix.rstrip(".") or "CFG", name, allowed)
         key = f"{prefix}{name}"
         if key in SECTIONS:
@@ -313,25 +309,26 @@ def _check_known(section: Any, prefix: str) -> None:
 
 
 def as_markdown() -> str:
-    """docs/configuration.md."""
+    """The text of docs/configuration.md."""
     lines = [
         "# Configuration",
         "",
         "Generated from `config/schema.py` with `python -m config.schema > docs/configuration.md`;",
-        "a test keeps the two equal. Keys are dotted below `CFG`. Every one can be given on the",
-        "command line, as in `python train.py TRAIN.NUM_ITERATIONS=200 MODEL.DTYPE=float32`: VALUE",
-        "is a Python literal, and a bare word is a string. Values that follow from others (the",
-        "schedule and its warm-up, intervals longer than the run, the run's folder) are worked out",
-        "after that. A configuration is checked whole before anything is built or written.",
+        "a test checks that both are equal. Keys are written with dots, without `CFG.`. Every key",
+        "can be set on the command line, as in",
+        "`python train.py TRAIN.NUM_ITERATIONS=200 MODEL.DTYPE=float32`. The value is a Python",
+        "literal; a bare word is a string. Derived values (the schedule and its warm-up, intervals",
+        "longer than the run, the run's folder) are computed after that. The whole configuration",
+        "is checked before anything is built or written.",
         "",
-        "Numbers and strings are Python's own: numpy's are refused, since what a checkpoint holds",
-        "must open without numpy (`.tolist()` turns them). Where an int is wanted, 200.0 is none.",
+        "Values must be plain Python numbers and strings, not numpy's: a checkpoint must open",
+        "without numpy (`.tolist()` converts them). 200.0 is not an int.",
         "",
-        "The column *fixes* says what a value fixes: the `trajectory` of the weights (`--resume`",
-        "refuses another value, and the run's folder is named by these keys), the `result` of the",
-        "run (`--resume` takes another value and says so), or `nothing`.",
+        "The column *fixes* says what a value determines: the `trajectory` of the weights",
+        "(`--resume` refuses another value; the name of the run's folder depends on these keys),",
+        "the `result` of the run (`--resume` accepts another value and logs it), or `nothing`.",
         "",
-        "| key | may hold | where left out | fixes | meaning |",
+        "| key | allowed values | default | fixes | meaning |",
         "|---|---|---|---|---|",
     ]
     for key, known in SCHEMA.items():

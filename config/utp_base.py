@@ -1,4 +1,4 @@
-"""UTPExp at full size, with BYOT self-distillation. The file people edit."""
+"""UTP at the full size of UTPExp, with BYOT self-distillation. Edit this file."""
 
 from easydict import EasyDict
 
@@ -6,7 +6,7 @@ from models.utp import UTP
 from runners.utp_runner import UTPRunner
 
 ############################## Hot parameters ##############################
-DATA_NAME = "synthetic"  # a folder under datasets/; data.prepare makes one of CSV files
+DATA_NAME = "synthetic"  # a folder under datasets/; data.prepare makes one from CSV files
 CONTEXT_LENGTH = 1024
 TARGET_LENGTH = 64
 NUM_ITERATIONS = 100_000
@@ -37,7 +37,7 @@ MODEL_PARAM = {
 ################################ General ################################
 CFG = EasyDict()
 CFG.DESCRIPTION = "UTP base with BYOT self-distillation"
-CFG.GPU_NUM = None  # every visible GPU, or the CPU where there is none
+CFG.GPU_NUM = None  # every visible GPU, or the CPU if there is none
 CFG.RUNNER = UTPRunner
 
 CFG.ENV = EasyDict()
@@ -84,12 +84,12 @@ CFG.TRAIN.DATA.PIN_MEMORY = True
 CFG.TRAIN.GRAD_ACCUMULATION_STEPS = 1
 CFG.TRAIN.COMPILE_MODEL = False
 CFG.TRAIN.LOG_INTERVAL = 50
-CFG.TRAIN.MAX_SKIPPED_STEPS = 10  # non-finite steps in a row that end the training
+CFG.TRAIN.MAX_SKIPPED_STEPS = 10  # training ends after this many non-finite steps in a row
 CFG.TRAIN.PEER_TIMEOUT = 600  # seconds until a process that does not answer counts as lost
 
 ############################## Validation ###############################
 CFG.VAL = EasyDict()
 CFG.VAL.INTERVAL = VAL_INTERVAL
-CFG.VAL.FIGURES = True  # forecasts, and loss over depth, at each validation
+CFG.VAL.FIGURES = True  # draw forecasts, and the loss over depth, at each validation
 CFG.VAL.DATA = EasyDict()
 CFG.VAL.DATA.BATCH_SIZE = 64

@@ -1,4 +1,4 @@
-"""The model of docs/study.md: utp_tiny, trained for longer, on a corpus of real series."""
+"""The model of docs/study.md: utp_tiny with a longer training on a corpus of real series."""
 
 from copy import deepcopy
 

@@ -1,4 +1,4 @@
-"""UTP for a laptop CPU, with BYOT: utp_base, but for what is said here. Trains in minutes."""
+"""A small UTP with BYOT for a laptop CPU; it trains in minutes. Other settings: see utp_base."""
 
 from copy import deepcopy
 

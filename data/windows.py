@@ -1,8 +1,8 @@
-"""Which window of a corpus is sample k, and the batch of given samples.
+"""Maps sample number k to a window of a corpus, and makes batches of samples.
 
-Shapes: B batch, L context, H horizon. Sample k is a function of (corpus, seed, k) alone: its
-random numbers are block k of a counter-based generator (Philox; Salmon et al., 2011), so that no
-worker, rank or resumed run holds a state.
+Shapes: B batch, L context, H horizon. Sample k depends only on (corpus, seed, k): its random
+numbers are block k of a counter-based generator (Philox; Salmon et al., 2011). So workers, ranks
+and resumed runs need no saved generator state.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ from data.corpus import MIN_CONTEXT, MIN_TARGET, Corpus, CorpusError
 
 MAX_ABS_Z = 4.0
 MAX_ATTEMPTS = 100
-BLOCK = 16  # samples drawn at a time, so that what they need on the way stays in the cache
-VALIDATION_SEED = 0  # of every run, so that runs of different seeds can be compared
+BLOCK = 16  # samples drawn at a time: their intermediate arrays fit into the CPU cache
+VALIDATION_SEED = 0  # the same for all runs, so runs with different seeds can be compared
 
 
 class Batch(NamedTuple):
-    """Windows in z-score units of their contexts.
+    """Windows, z-scored with the mean and std of their contexts.
 
     Attributes:
         context: [B, L] float32, NaN = missing.
         labels: [B, H] float32, 0 where the mask is 0.
-        mask: [B, H] float32, 1 where a label counts.
+        mask: [B, H] float32, 1 where a label is valid.
     """
 
     context: Tensor
@@ -36,15 +36,19 @@ class Batch(NamedTuple):
 
 
 class WindowDataset(Dataset):
-    """Random windows of a corpus, numbered without end.
+    """An endless numbered sequence of random windows of a corpus.
 
-    Sample k: a row, uniform; then the end of its context, uniform over the places that leave at
-    least 48 context and 16 label positions inside the series (fewer where L or H is shorter); what
-    lies outside is NaN. Both parts are z-scored by the context's finite values, and |z| > 4 is
-    masked. A window left without a context value or a label is drawn again.
+    Sample k is drawn in these steps:
+
+    1. Draw a row, uniformly.
+    2. Draw the end of the context, uniformly over the positions for which at least 48 context
+       and 16 label steps lie inside the series (min(48, L) and min(16, H)). Steps outside the
+       series are NaN.
+    3. Z-score the window by the finite context values, and mask |z| > 4.
+    4. If no context value or no label is left, draw again.
 
     Args:
-        corpus: where the rows come from.
+        corpus: source of the rows.
         context_length: L.
         target_length: H.
         seed: any int >= 0; another seed gives other windows.
@@ -57,14 +61,14 @@ class WindowDataset(Dataset):
         self.key = np.random.SeedSequence(seed).generate_state(2, np.uint64)
 
     def __getitems__(self, samples: Sequence[int]) -> Batch:
-        """What torch's DataLoader calls: `batch`."""
+        """Calls `batch`; torch's DataLoader calls this method."""
         return self.batch(samples)
 
     def batch(self, samples: Sequence[int]) -> Batch:
-        """The batch of the given samples, in their order.
+        """The batch of the given samples, in the given order.
 
         Raises:
-            CorpusError: a sample found no usable window in 100 attempts.
+            CorpusError: 100 attempts gave no usable window for a sample.
         """
         samples = np.asarray(samples)
         values = np.empty((len(samples), self.context_length + self.target_length), np.float32)
@@ -73,7 +77,7 @@ class WindowDataset(Dataset):
         return self._to_batch(values)
 
     def _fill(self, values: np.ndarray, samples: np.ndarray) -> None:
-        """Draws each sample into its row of values until it can be used."""
+        """Writes a usable window for each sample into `values`, [n, L + H]."""
         pending = np.arange(len(samples))
         for attempt in range(MAX_ATTEMPTS):
             drawn, usable = self._draw(samples[pending], attempt)
@@ -83,42 +87,44 @@ class WindowDataset(Dataset):
                 return
         raise CorpusError(
             f"{self.corpus.folder}: sample {samples[pending[0]]} found no usable window in "
-            f"{MAX_ATTEMPTS} attempts; the corpus needs series with finite values on at least "
-            f"{self._least[0]} context and {self._least[1]} label positions"
+            f"{MAX_ATTEMPTS} attempts; the corpus needs series with at least "
+            f"{self._min_steps[0]} context and {self._min_steps[1]} label steps that have "
+            "finite values"
         )
 
     @property
-    def _least(self) -> tuple[int, int]:
+    def _min_steps(self) -> tuple[int, int]:
         return min(MIN_CONTEXT, self.context_length), min(MIN_TARGET, self.target_length)
 
     def _draw(self, samples: np.ndarray, attempt: int) -> tuple[np.ndarray, np.ndarray]:
-        """One window for each sample, [n, L + H] in z-scores, and whether it can be used, [n]."""
+        """One window for each sample, [n, L + H] in z-scores, and whether it is usable, [n]."""
         words = self._random_words(samples, attempt)
         rows = self.corpus.read((words[:, 0] % len(self.corpus.rows)).astype(np.intp))  # [n, W]
         n, width = rows.shape
-        length = width - np.isfinite(rows)[:, ::-1].argmax(axis=1)  # of the series; padding is NaN
-        min_context, min_target = self._least
-        places = length - (min_context + min_target) + 1
-        end = min_context + (words[:, 1] % np.maximum(places, 1).astype(np.uint64)).astype(np.intp)
-        end = np.minimum(end, width)  # rows shorter than a window have no place; refused below
+        length = width - np.isfinite(rows)[:, ::-1].argmax(axis=1)  # without the NaN padding
+        min_context, min_target = self._min_steps
+        num_ends = length - (min_context + min_target) + 1  # possible ends of the context
+        offset = words[:, 1] % np.maximum(num_ends, 1).astype(np.uint64)
+        end = min_context + offset.astype(np.intp)
+        end = np.minimum(end, width)  # stay in bounds; too short series are not usable, see below
 
         padded = np.full((n, self.context_length + width + self.target_length), np.nan, np.float32)
         padded[:, self.context_length : self.context_length + width] = rows
         window = np.lib.stride_tricks.sliding_window_view(
             padded, self.context_length + self.target_length, axis=1
-        )[np.arange(n), end]  # starts L before `end` in the row, which is `end` in the padded one
+        )[np.arange(n), end]  # L values of padding come first, so the window starts at `end`
         z = zscore(window, self.context_length)
-        seen = np.isfinite(z)
-        usable = seen[:, : self.context_length].any(axis=1)
-        usable &= seen[:, self.context_length :].any(axis=1)
-        return z, usable & (places > 0)
+        finite = np.isfinite(z)
+        usable = finite[:, : self.context_length].any(axis=1)
+        usable &= finite[:, self.context_length :].any(axis=1)
+        return z, usable & (num_ends > 0)
 
     def _random_words(self, samples: np.ndarray, attempt: int) -> np.ndarray:
         """Four random uint64 for each sample, [n, 4]."""
         first, last = int(samples.min()), int(samples.max())
-        if last - first > 4 * len(samples):  # far apart: one by one
+        if last - first > 4 * len(samples):  # samples are far apart: one call for each
             return np.concatenate([self._random_words(k, attempt) for k in samples[:, None]])
-        # The samples of a batch lie side by side: one call draws the range that holds them.
+        # Samples of a batch have neighbouring numbers: one call draws for their whole range.
         generator = np.random.Philox(key=self.key, counter=[first, attempt, 0, 0])
         words = generator.random_raw(4 * (last - first + 1)).reshape(-1, 4)
         return words[samples - first]
@@ -134,10 +140,17 @@ class WindowDataset(Dataset):
 
 
 def zscore(window: np.ndarray, context_length: int) -> np.ndarray:
-    """Z-scores windows [n, L + H] by the finite values of their first L; NaN where masked.
+    """Z-scores windows by the finite values of their contexts.
 
-    Mean and population std in float64. A context is constant where std <= 1e-6 max(1, |mean|);
-    its std is 1. Non-finite values and |z| > 4 become NaN. float32.
+    Mean and population std are computed in float64. If std <= 1e-6 max(1, |mean|), the context
+    counts as constant and its std is set to 1.
+
+    Args:
+        window: [n, L + H].
+        context_length: L.
+
+    Returns:
+        [n, L + H] float32; non-finite values and |z| > 4 are NaN.
     """
     values = window.astype(np.float64)
     finite = np.isfinite(values)
@@ -149,14 +162,23 @@ def zscore(window: np.ndarray, context_length: int) -> np.ndarray:
     variance = np.square(values[:, :context_length], where=inside, out=np.zeros(inside.shape))
     std = np.sqrt(variance.sum(axis=1, keepdims=True) / count)
     std[std <= 1e-6 * np.maximum(1.0, np.abs(mean))] = 1.0
-    with np.errstate(over="ignore"):  # what is beyond float32 is masked below
+    with np.errstate(over="ignore"):  # values beyond float32 are masked below
         z = (values / std).astype(np.float32)
     z[~finite | (np.abs(z) > MAX_ABS_Z)] = np.nan
     return z
 
 
 def batch_ranges(first_batch: int, batch_size: int, rank: int = 0, world_size: int = 1):
-    """Endless sample ranges of one rank: batch i of rank r is range number i * world_size + r."""
+    """Yields the sample numbers of each batch of one rank, without end.
+
+    Batch i of rank r is range number i * world_size + r.
+
+    Args:
+        first_batch: i of the first batch.
+        batch_size: samples per batch of one rank.
+        rank: r.
+        world_size: number of ranks.
+    """
     step = batch_size * world_size
     start = first_batch * step + rank * batch_size
     while True:

@@ -1,7 +1,7 @@
 """Losses of BYOT self-distillation: pinball, Huber, quantile-Huber distillation.
 
-Shapes: B batch, H horizon, Q quantiles. Every function scores each forecast step on its own and
-leaves the mask to `masked_mean`. All is computed in float32.
+Shapes: B batch, H horizon, Q quantiles. Every loss is computed for each forecast step, then
+averaged over the unmasked steps with `masked_mean`. All computations are in float32.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,8 @@ class BYOTLosses(NamedTuple):
     """The losses of every head.
 
     Attributes:
-        gt: loss against the ground truth, `{layer: scalar}` by depth, then TEACHER's.
+        gt: loss of each head against the ground truth, `{layer: scalar}` with the shallowest
+            layer first, and last `{TEACHER: scalar}`.
         soft: loss of each student against the detached teacher, `{layer: scalar}`.
     """
 
@@ -42,14 +43,15 @@ def byot_losses(
     quantiles: Sequence[float] | Tensor | None,
     num_valid: Tensor | float | None = None,
 ) -> BYOTLosses:
-    """Scores every head against the ground truth, and every student against the teacher.
+    """The loss of every head against the ground truth, and of every student against the teacher.
 
     Args:
-        forecasts: has `teacher` [B, H, Q] and `students` {layer: [B, H, Q]}.
-        target: ground truth [B, H]; what it holds where the mask is 0 does not matter.
-        mask: [B, H], 1 where a step counts.
+        forecasts: an object with `teacher` [B, H, Q] and `students` {layer: [B, H, Q]}.
+        target: ground truth [B, H]; values where the mask is 0 are ignored.
+        mask: [B, H], 1 where a step is valid.
         quantiles: levels [Q], or None in point mode (Q = 1).
-        num_valid: N, the valid steps of the whole optimizer step; None counts this mask.
+        num_valid: number of valid forecast steps in the whole optimizer step; None means the
+            number in this mask.
     """
 
     def loss_gt(prediction: Tensor) -> Tensor:
@@ -76,17 +78,17 @@ def pinball_loss(
 ) -> Tensor:
     """Masked mean of the pinball loss, 2 max(q (y - p), (q - 1)(y - p)), averaged over q.
 
-    At q = 0.5 it is the absolute error (Koenker and Bassett, 1978, times two).
+    Source: Koenker and Bassett, 1978, times two, so that q = 0.5 gives the absolute error.
 
     Args:
         prediction: p, [B, H, Q].
         target: y, [B, H].
-        mask: [B, H], 1 where a step counts.
+        mask: [B, H], 1 where a step is valid.
         quantiles: q, [Q], each in (0, 1).
-        num_valid: divisor; None counts the mask.
+        num_valid: divisor of the mean; None means the number of valid steps in the mask.
 
     Returns:
-        A scalar; 0 where no step counts.
+        A scalar; 0 if no step is valid.
     """
     q = torch.as_tensor(quantiles, dtype=torch.float32, device=prediction.device)  # [Q]
     error = _valid(target, mask).unsqueeze(-1) - prediction.float()  # [B, H, Q]
@@ -105,12 +107,12 @@ def huber_loss(
     Args:
         prediction: p, [B, H].
         target: y, [B, H].
-        mask: [B, H], 1 where a step counts.
-        delta: the error at which the loss turns linear, in the target's units.
-        num_valid: divisor; None counts the mask.
+        mask: [B, H], 1 where a step is valid.
+        delta: the error at which the loss becomes linear, in the units of the target.
+        num_valid: divisor of the mean; None means the number of valid steps in the mask.
 
     Returns:
-        A scalar; 0 where no step counts.
+        A scalar; 0 if no step is valid.
     """
     losses = F.huber_loss(prediction.float(), _valid(target, mask), reduction="none", delta=delta)
     return masked_mean(losses, mask, num_valid)
@@ -123,19 +125,19 @@ def quantile_huber_distillation(
     delta: float = HUBER_DELTA,
     num_valid: Tensor | float | None = None,
 ) -> Tensor:
-    """Masked mean of the Huber distance between student and teacher, quantile by quantile.
+    """Masked mean of the Huber loss between the same quantiles of student and teacher.
 
-    The teacher is detached: it learns from the ground truth alone.
+    The teacher is detached, so it learns from the ground truth only.
 
     Args:
         student: s, [B, H, Q].
         teacher: t, [B, H, Q].
-        mask: [B, H], 1 where a step counts.
-        delta: the distance at which the loss turns linear, in the target's units.
-        num_valid: divisor; None counts the mask.
+        mask: [B, H], 1 where a step is valid.
+        delta: the distance at which the loss becomes linear, in the units of the target.
+        num_valid: divisor of the mean; None means the number of valid steps in the mask.
 
     Returns:
-        A scalar; 0 where no step counts.
+        A scalar; 0 if no step is valid.
     """
     teacher = teacher.detach().float()
     losses = F.huber_loss(student.float(), teacher, reduction="none", delta=delta)  # [B, H, Q]
@@ -143,10 +145,18 @@ def quantile_huber_distillation(
 
 
 def masked_mean(losses: Tensor, mask: Tensor, num_valid: Tensor | float | None = None) -> Tensor:
-    """Sum of losses [B, H] where the mask is 1, over num_valid (None: the mask's own count).
+    """Sum of the losses where the mask is 1, divided by num_valid.
 
-    With the count of a whole optimizer step, the shares of its micro-batches and ranks add up to
-    the step's mean. A count of 0 gives 0 that still has a graph.
+    If num_valid is the count of the whole optimizer step, the results of all its micro-batches
+    and ranks add up to the mean of the step.
+
+    Args:
+        losses: [B, H].
+        mask: [B, H], 1 where a step is valid.
+        num_valid: divisor; None means the number of valid steps in the mask.
+
+    Returns:
+        A scalar. If the count is 0 it is 0, and `backward` still works.
     """
     valid = mask.bool()
     count = valid.sum() if num_valid is None else num_valid
@@ -155,5 +165,5 @@ def masked_mean(losses: Tensor, mask: Tensor, num_valid: Tensor | float | None =
 
 
 def _valid(target: Tensor, mask: Tensor) -> Tensor:
-    """The target with zeros where the mask is 0: a NaN there would reach the gradients."""
+    """The target with zeros where the mask is 0; a NaN there would make the gradients NaN."""
     return torch.where(mask.bool(), target, 0.0).float()

@@ -1,6 +1,6 @@
-"""BYOT: auxiliary prediction heads on chosen encoder layers of a UTP, and nothing else.
+"""BYOT: auxiliary prediction heads on chosen encoder layers of a UTP.
 
-After Zhang et al., "Be Your Own Teacher", ICCV 2019. Shapes as in `models.utp`.
+Method: Zhang et al., "Be Your Own Teacher", ICCV 2019. Shapes: see `models.utp`.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ from models.utp import UTP, PredictHead
 
 
 class Forecasts(NamedTuple):
-    """What every head forecasts in one pass, in z-score units.
+    """The forecasts of all heads from one forward pass, in z-score units.
 
     Attributes:
         teacher: the final head's forecast, [B, H, Q].
-        students: `{layer: forecast [B, H, Q]}`, in order of depth.
+        students: `{layer: forecast [B, H, Q]}`, the shallowest layer first.
     """
 
     teacher: Tensor
@@ -28,14 +28,14 @@ class BYOTWrapper(nn.Module):
     """A UTP (the teacher) with prediction heads (the students) on some of its layers.
 
     The backbone is built before the heads, so its initial weights do not depend on them. Without
-    heads the wrapper is the baseline.
+    auxiliary heads the wrapper is the baseline.
 
     Args:
         utp: the backbone with its final head.
         aux_head_layers: layer indices, 0 to num_layers - 1; order and repetition do not matter.
 
     Raises:
-        ValueError: a layer that the backbone does not have.
+        ValueError: the backbone does not have one of the layers.
     """
 
     def __init__(self, utp: UTP, aux_head_layers: Iterable[int]):
@@ -50,31 +50,32 @@ class BYOTWrapper(nn.Module):
         )
 
     def forward(self, context: Tensor, horizon: int) -> Forecasts:
-        """Forecasts with every head from one pass of the backbone.
+        """Runs the backbone once and forecasts with every head.
 
         Args:
-            context: [B, L] in z-score units; NaN or infinite is missing.
-            horizon: H, steps to forecast.
+            context: [B, L] in z-score units; NaN or infinite means missing.
+            horizon: H, number of steps to forecast.
         """
-        tokens, tapped = self.utp.forward_intermediates(context, horizon, self.aux_head_layers)
+        tokens, by_layer = self.utp.forward_intermediates(context, horizon, self.aux_head_layers)
         teacher = self.utp.to_forecast(self.utp.predict_head(tokens))
         students = {
-            layer: self.utp.to_forecast(self.aux_heads[str(layer)](tapped[layer]))
+            layer: self.utp.to_forecast(self.aux_heads[str(layer)](by_layer[layer]))
             for layer in self.aux_head_layers
         }
         return Forecasts(teacher, students)
 
     def predict(self, context: Tensor, horizon: int) -> Tensor:
-        """The teacher's forecast of raw values: `UTP.predict`."""
+        """The teacher's forecast of raw values; see `UTP.predict`."""
         return self.utp.predict(context, horizon)
 
     def student(self, layer: int) -> UTP:
-        """A student as a model of its own: layers 0 to `layer`, its head as `predict_head`.
+        """Copies a student into a separate UTP: layers 0 to `layer`, and its head.
 
-        Its weights are copies. Its `predict` rolls on its own median beyond max_query_length.
+        The student's head becomes `predict_head`. Beyond max_query_length, `predict` continues
+        from the student's own median forecast.
 
         Args:
-            layer: of the student.
+            layer: the layer that the student reads.
 
         Raises:
             ValueError: there is no student on this layer.
@@ -85,4 +86,5 @@ class BYOTWrapper(nn.Module):
         student = deepcopy(self.utp)
         student.encoder_layers = student.encoder_layers[: layer + 1]
         student.predict_head = deepcopy(self.aux_heads[str(layer)])
-        return student.train(self.utp.training)  # the list of layers is a new module
+        # Slicing made a new ModuleList, which is in training mode.
+        return student.train(self.utp.training)

@@ -3,7 +3,7 @@
 Shapes: B batch, L context, H horizon, T = L + H tokens (one more with the register token),
 E embed_dim, M mlp_hidden_dim, N heads, D = E / N, Q quantiles (1 in point mode).
 
-Parameter names and numerics are those of UTPExp, so that weights travel both ways.
+Parameter names and numerics are those of UTPExp, so each project can load the other's weights.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 class UTP(nn.Module):
-    """Forecasts the H values after a context, each as Q quantiles or as one point.
+    """Forecasts the H values after a context, each as Q quantiles or as one point forecast.
 
     Initialisation (UTPExp's):
 
@@ -26,20 +26,20 @@ class UTP(nn.Module):
 
     Args:
         embed_dim: E, width of a token.
-        num_heads: N, attention heads; divides E.
-        mlp_hidden_dim: M, hidden width of the feed-forward parts and of the heads.
-        num_layers: encoder layers.
+        num_heads: N, attention heads; E must be divisible by it.
+        mlp_hidden_dim: M, hidden width of the feed-forward blocks and of the heads.
+        num_layers: number of encoder layers.
         use_rope_x: rotary position embedding on queries and keys (needs an even D).
         rope_base: base of the rotary frequencies.
-        base_context_length: steps that make one unit of the position feature.
+        base_context_length: number of steps that equals 1.0 in the position feature.
         use_reg_token: put one learned token between context and query.
-        asinh_transform: model in asinh of the z-score; forecasts come back through sinh.
-        max_context_length: steps of history that `predict` looks back on.
-        max_query_length: steps that `predict` forecasts in one pass.
-        quantiles: levels in (0, 1), strictly increasing, 0.5 among them; None is point mode.
+        asinh_transform: the encoder works with asinh of z-scores; `to_forecast` applies sinh.
+        max_context_length: largest number of context steps that `predict` reads.
+        max_query_length: largest number of steps that `predict` forecasts in one pass.
+        quantiles: levels in (0, 1), strictly increasing, including 0.5; None is point mode.
 
     Raises:
-        ValueError: sizes that do not fit each other, or no median among the quantiles.
+        ValueError: the sizes do not fit each other, or the quantiles do not include 0.5.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class UTP(nn.Module):
         if use_rope_x and embed_dim // num_heads % 2:
             raise ValueError(f"use_rope_x needs an even head size, got {embed_dim // num_heads}")
         if quantiles is not None and 0.5 not in quantiles:
-            raise ValueError(f"quantiles need 0.5, the median that is rolled; got {quantiles}")
+            raise ValueError(f"quantiles must include 0.5 (the median); got {quantiles}")
         self.embed_dim = embed_dim
         self.mlp_hidden_dim = mlp_hidden_dim
         self.base_context_length = base_context_length
@@ -84,7 +84,7 @@ class UTP(nn.Module):
         self.rope_base = float(rope_base) if use_rope_x else None
         self.head_dim = embed_dim // num_heads
         if use_rope_x:
-            longest = max_context_length + use_reg_token + max_query_length
+            longest = max_context_length + int(use_reg_token) + max_query_length
             table = rotary_table(longest, self.head_dim, self.rope_base)
             self.register_buffer("rotary", table, persistent=False)
 
@@ -92,11 +92,11 @@ class UTP(nn.Module):
         """Forecasts from a context in z-score units.
 
         Args:
-            context: [B, L], oldest first; NaN or infinite is missing.
-            horizon: H, steps to forecast.
+            context: [B, L], oldest value first; NaN or infinite means missing.
+            horizon: H, number of steps to forecast.
 
         Returns:
-            [B, H, Q] float32 in z-score units, in the order of `quantiles`.
+            [B, H, Q] float32 in z-score units; Q in the order of `quantiles`.
         """
         tokens, _ = self.forward_intermediates(context, horizon, ())
         return self.to_forecast(self.predict_head(tokens))
@@ -104,10 +104,10 @@ class UTP(nn.Module):
     def forward_intermediates(
         self, context: Tensor, horizon: int, layers: Iterable[int]
     ) -> tuple[Tensor, dict[int, Tensor]]:
-        """Runs the encoder once and keeps the query tokens after the given layers.
+        """Runs the encoder once and returns the query tokens after the given layers too.
 
         Args:
-            context: [B, L] in z-score units; NaN or infinite is missing.
+            context: [B, L] in z-score units; NaN or infinite means missing.
             horizon: H, number of query tokens.
             layers: indices into `encoder_layers`, 0 to num_layers - 1.
 
@@ -115,14 +115,14 @@ class UTP(nn.Module):
             The final query tokens [B, H, E] and `{layer: query tokens [B, H, E]}`.
 
         Raises:
-            ValueError: a layer that the encoder does not have, or a horizon below 1.
+            ValueError: the encoder does not have one of the layers, or the horizon is below 1.
         """
         if horizon < 1:
             raise ValueError(f"horizon must be at least 1, got {horizon}")
         return self._encode(self.to_model_space(context), horizon, self.check_layers(layers))
 
     def check_layers(self, layers: Iterable[int]) -> tuple[int, ...]:
-        """The layers in order of depth, each once; a ValueError where the encoder has no such."""
+        """The layers sorted, without duplicates; ValueError if the encoder lacks one of them."""
         layers = tuple(sorted(set(layers)))
         last = len(self.encoder_layers) - 1
         for layer in layers:
@@ -132,21 +132,23 @@ class UTP(nn.Module):
 
     @torch.no_grad()
     def predict(self, context: Tensor, horizon: int) -> Tensor:
-        """Forecasts raw values of any horizon, rolling on the median beyond max_query_length.
+        """Forecasts raw values for any horizon.
 
-        Each row is z-scored by its own finite values (statistics in float64; a constant row has
-        std 1, a row without finite values mean 0), so a row should hold what is to be looked
-        back on and not much more; the encoder reads its last max_context_length values.
+        Beyond max_query_length it appends its median forecast to the context and forecasts again.
+
+        Each row is z-scored with the mean and std of all its finite values (see `row_scale`), but
+        the encoder reads only the last max_context_length values. So do not pass much more
+        history than the model shall use.
 
         Args:
-            context: [B, L] raw values, oldest first; NaN or infinite is missing.
-            horizon: H >= 1, steps to forecast.
+            context: [B, L] raw values, oldest first; NaN or infinite means missing.
+            horizon: H >= 1, number of steps to forecast.
 
         Returns:
             [B, H, Q] float32 in the units of `context`.
 
         Raises:
-            ValueError: a context that is not [B, L >= 1], or a horizon below 1.
+            ValueError: the context is not [B, L >= 1], or the horizon is below 1.
         """
         if context.ndim != 2 or context.size(1) < 1:
             raise ValueError(f"context must be [B, L >= 1], got {list(context.shape)}")
@@ -166,11 +168,11 @@ class UTP(nn.Module):
         return (forecast * std[..., None] + mean[..., None]).float()
 
     def to_model_space(self, context: Tensor) -> Tensor:
-        """Maps z-scores to the units that the encoder works in."""
+        """Converts z-scores to the encoder's units (asinh if asinh_transform)."""
         return context.asinh() if self.asinh_transform else context
 
     def to_forecast(self, output: Tensor) -> Tensor:
-        """Maps a head's output back to z-scores, in float32 whatever autocast does."""
+        """Converts a head's output back to z-scores, in float32 even under autocast."""
         output = output.float()
         return output.sinh() if self.asinh_transform else output
 
@@ -182,14 +184,14 @@ class UTP(nn.Module):
             token = self.reg_token[0].expand(len(h), 1, -1).to(h.dtype)
             h = torch.cat([h[:, :-horizon], token, h[:, -horizon:]], dim=1)
         rotary = self._rotary(h.size(1), h.dtype)
-        tapped = {}
+        by_layer = {}
         last = len(self.encoder_layers) - 1
         for i, layer in enumerate(self.encoder_layers):
-            # Only query tokens are read after the last layer: it computes no others.
+            # The heads read query tokens only, so the last layer computes no other tokens.
             h = layer(h, rotary, num_queries=horizon if i == last else None)
             if i in layers:
-                tapped[i] = h[:, -horizon:]
-        return h[:, -horizon:], tapped
+                by_layer[i] = h[:, -horizon:]
+        return h[:, -horizon:], by_layer
 
     def _features(self, values: Tensor, horizon: int) -> Tensor:
         """(value, position, mask) of every context and query token, [B, T, 3]."""
@@ -202,7 +204,7 @@ class UTP(nn.Module):
         return torch.stack([values, position, mask], dim=-1)
 
     def _rotary(self, length: int, dtype: torch.dtype) -> Tensor | None:
-        """What `rotate` takes, for a sequence; rounded to the encoder's dtype as UTPExp does."""
+        """The argument `rotary` of `rotate`; rounded to the encoder's dtype, as in UTPExp."""
         if self.rope_base is None:
             return None
         if length <= self.rotary.size(1):
@@ -210,13 +212,13 @@ class UTP(nn.Module):
         else:
             table = rotary_table(length, self.head_dim, self.rope_base, self.rotary.device)
         table = table.to(dtype).to(torch.promote_types(dtype, torch.float32))
-        if torch.compiler.is_compiling():  # its code generator has no complex numbers
+        if torch.compiler.is_compiling():  # torch.compile cannot generate complex operations
             return table
         return torch.complex(*table)
 
 
 class SeriesEncoder(nn.Module):
-    """Embeds (value, position, mask) of one step: [..., 3] -> [..., E]."""
+    """Embeds the features (value, position, mask) of each step: [..., 3] -> [..., E]."""
 
     def __init__(self, embed_dim: int, mlp_hidden_dim: int):
         super().__init__()
@@ -231,7 +233,7 @@ class SeriesEncoder(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Post-norm transformer layer: attention, then a feed-forward part."""
+    """Post-norm transformer layer: attention, then a feed-forward block."""
 
     def __init__(self, embed_dim: int, num_heads: int, mlp_hidden_dim: int):
         super().__init__()
@@ -263,7 +265,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, h: Tensor, rotary: Tensor | None, num_queries: int | None = None) -> Tensor:
         """[B, T, E] -> [B, T, E], or only the last num_queries tokens of it."""
-        # Projected one by one, so that q and k before rotation are not kept for the backward pass.
+        # Three separate projections need less memory: the unrotated q and k are freed before the
+        # backward pass.
         queries = h if num_queries is None else h[:, -num_queries:]
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
         q, k, v = (
@@ -278,7 +281,7 @@ class SelfAttention(nn.Module):
 
 
 class PredictHead(nn.Module):
-    """Reads a forecast off query tokens: [B, H, E] -> [B, H, Q], in the encoder's units."""
+    """Computes a forecast from query tokens: [B, H, E] -> [B, H, Q], in the encoder's units."""
 
     def __init__(self, embed_dim: int, mlp_hidden_dim: int, num_outputs: int):
         super().__init__()
@@ -290,7 +293,7 @@ class PredictHead(nn.Module):
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:
-    """A Linear layer with this model's initialisation."""
+    """A Linear layer with this model's initialisation (see `UTP`)."""
     layer = nn.Linear(inputs, outputs)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
@@ -300,35 +303,38 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
 def rotary_table(
     length: int, head_dim: int, base: float, device: torch.device | None = None
 ) -> Tensor:
-    """Cosines and sines of rotary embedding (Su et al., 2021), [2, length, D / 2] float32."""
+    """Cosines and sines of the rotary embedding (Su et al., 2021), [2, length, D / 2] float32."""
     exponents = torch.arange(0, head_dim, 2, dtype=torch.float32, device=device) / head_dim
     angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device), base**-exponents)
     return torch.stack([angles.cos(), angles.sin()])
 
 
 def rotate(x: Tensor, rotary: Tensor) -> Tensor:
-    """Turns each (even, odd) pair of channels by its position's angle.
+    """Rotates each (even, odd) pair of channels by the angle of its position.
 
     Args:
         x: [B, T, N, D] of any dtype.
-        rotary: cos + i sin, complex [T, D / 2], so that one kernel does it; or both real,
-            [2, T, D / 2]. Products have its precision.
+        rotary: cos + i sin, complex [T, D / 2], which needs only one kernel; or cos and sin,
+            real [2, T, D / 2]. The products are computed in the precision of `rotary`.
+
+    Returns:
+        [B, T, N, D] in the dtype of `x`.
     """
     pairs = x.to(rotary.dtype.to_real()).unflatten(-1, (-1, 2))  # [B, T, N, D / 2, 2]
     if rotary.is_complex():
-        turned = torch.view_as_real(torch.view_as_complex(pairs) * rotary[:, None])
+        rotated = torch.view_as_real(torch.view_as_complex(pairs) * rotary[:, None])
     else:
         cos, sin = rotary.unsqueeze(2)
         even, odd = pairs.unbind(-1)
-        turned = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
-    return turned.flatten(-2).to(x.dtype)
+        rotated = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
+    return rotated.flatten(-2).to(x.dtype)
 
 
 def row_scale(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and population std of each row's finite values, [B, 1] float64.
+    """Mean and population std of the finite values of each row, [B, 1] float64.
 
-    A row is constant where std <= 1e-6 max(1, |mean|); its std is 1. Without a finite value the
-    mean is 0 and the std 1.
+    If std <= 1e-6 max(1, |mean|), the row counts as constant and its std is set to 1. A row
+    without finite values has mean 0 and std 1.
     """
     rows = rows.double()
     finite = rows.isfinite()

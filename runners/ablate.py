@@ -1,10 +1,11 @@
-"""Command: does self-distillation pay? Paired runs of several arms. See docs/study.md.
+"""Command: trains several arms with several seeds, and compares them. See docs/study.md.
 
 python -m runners.ablate -c config/utp_tiny.py --arms none hard hard+soft --seeds 0 1 2 --out DIR
 
-An arm is a name and the overrides that make it. Runs of one seed are paired: the same initial
-backbone, the same batches in the same order, the same validation windows. Each run is a call of
-train.py in DIR/<arm>/seed_<seed>; the same command again goes on where it was stopped.
+An arm is a name with overrides of the configuration. Runs of one seed are paired: they have the
+same initial backbone, the same batches in the same order, and the same validation windows. Each
+run is a call of train.py with the folder DIR/<arm>/seed_<seed>. After a stop, the same command
+continues.
 """
 
 import argparse
@@ -47,66 +48,70 @@ ARMS = {
     "hard+soft": [f"{BYOT}.ENABLED=True"],
 }
 SET_BY_OPTION = {"ENV.SEED": "--seeds", "TRAIN.CKPT_SAVE_DIR": "--out"}
-ARM_NAME = re.compile(r"(?!ablation)[A-Za-z0-9][A-Za-z0-9_.+-]*")  # a folder's, beside the report
+# Arms are folders in the folder of the report, whose files begin with "ablation".
+ARM_NAME = re.compile(r"(?!ablation)[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
 def main(argv: list[str]) -> None:
     """Runs the command."""
     args = parse_args(argv)
     plan = Plan(args.config, args.out, args.overrides, chosen_arms(args))
-    asked = plan.runs(args.seeds)
-    # What can be found out before the first run starts is not found out hours later.
-    configs = {planned: load(planned, args.config) for planned in asked}
+    runs = plan.runs(args.seeds)
+    # Check everything before the first run starts, not hours later.
+    configs = {planned: load(planned, args.config) for planned in runs}
     check_arms(configs)
-    for planned in [*asked, *plan.found_runs()]:
+    for planned in [*runs, *plan.found_runs()]:
         check_folder(planned, load(planned, args.config))
     protocol = None
     if args.data:
         check_files(args, list(configs.values()))
         protocol = protocol_of(args)
-    for i, planned in enumerate(asked):
+    for i, planned in enumerate(runs):
         finished = planned.is_finished
         if not finished:
-            print(f"run {i + 1} of {len(asked)}: {planned}", flush=True)
+            print(f"run {i + 1} of {len(runs)}: {planned}", flush=True)
             train(planned, args.config)
         if protocol:
             evaluate_run(planned, args, protocol)
         if not finished:
             write_report(plan, args.against, protocol)
     print(markdown(write_report(plan, args.against, protocol)))
-    print(f"figures, tables and picture: {args.out / 'ablation'}.json, .md, .png")
+    print(f"results, tables and picture: {args.out / 'ablation'}.json, .md, .png")
 
 
 def chosen_arms(args: argparse.Namespace) -> dict[str, list[str]]:
-    """`{name: overrides}`, the built-in ones first.
+    """The arms of the command as `{name: overrides}`, the built-in arms first.
 
     Raises:
-        InputError: an unknown name, or one that is given twice.
+        InputError: a name is unknown, not allowed, or given twice, or an override sets a key that
+            an option of this command sets.
     """
     own = {}
     for name, *overrides in args.arm:
         if name in ARMS or name in own:
-            raise InputError(f"--arm {name}: there is an arm of this name already")
+            raise InputError(f"--arm {name}: an arm with this name exists already")
         if not ARM_NAME.fullmatch(name):
             raise InputError(
-                f"--arm {name!r}: a name comes first, of letters, digits and _.+- (it becomes a "
-                "folder's), then its KEY=VALUE ..."
+                f"--arm {name!r}: write --arm NAME KEY=VALUE ...; NAME becomes a folder name of "
+                "letters, digits and _.+-, and must not begin with 'ablation'"
             )
         own[name] = overrides
     for override in chain(args.overrides, *own.values()):
         key = override.partition("=")[0]
         if key in SET_BY_OPTION:
-            raise InputError(f"{override}: {SET_BY_OPTION[key]} sets {key}")
-    names = args.arms if args.arms is not None else [] if own else list(ARMS)
+            raise InputError(f"{override}: set {key} with the option {SET_BY_OPTION[key]}")
+    names = args.arms
+    if names is None:
+        names = [] if own else list(ARMS)
     for name in names:
         if name not in ARMS:
             raise InputError(
-                f"--arms {name}: the built-in arms are {', '.join(ARMS)}; others are --arm NAME "
-                "KEY=VALUE ..."
+                f"--arms {name}: the built-in arms are {', '.join(ARMS)}; define others with --arm "
+                "NAME KEY=VALUE ..."
             )
     for given, what in ((names, "--arms"), (args.seeds, "--seeds")):
         if len(set(given)) < len(given):
-            raise InputError(f"{what} {' '.join(map(str, given))}: each once")
+            raise InputError(f"{what} {' '.join(map(str, given))}: give each once")
     arms = {name: ARMS[name] for name in names} | own
     for name in args.against:
         if name not in arms:
@@ -115,17 +120,16 @@ def chosen_arms(args: argparse.Namespace) -> dict[str, list[str]]:
 
 
 def check_files(args: argparse.Namespace, configs: list[EasyDict]) -> None:
-    """Refuses now what could not be evaluated after hours of training.
+    """Checks the files and settings of the evaluation before hours of training.
 
     Raises:
-        InputError: settings of the evaluation, a name that is given twice, or a file that is too
-            short.
-        TableError: a file that is no table.
+        InputError: a setting is wrong, a file name is given twice, or a file is too short.
+        TableError: a file is not a table.
     """
     names = [path.name for path in args.data]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"--data: {name} is given twice; results go by the file's name")
+            raise InputError(f"--data: {name} is given twice; file names must differ")
     contexts = [context_of(args, config) for config in configs]
     for context, config in zip(contexts, configs, strict=True):
         evaluate.check_protocol(args, context, config.MODEL.PARAM.max_context_length)
@@ -135,12 +139,12 @@ def check_files(args: argparse.Namespace, configs: list[EasyDict]) -> None:
 
 
 def context_of(args: argparse.Namespace, config: dict) -> int:
-    """Steps to look back on in the evaluation of a run: as given, or as it was trained."""
+    """Context length for the evaluation of a run: --context, or the one of its training."""
     return config["DATASET"]["PARAM"]["context_length"] if args.context is None else args.context
 
 
 def train(planned: Run, config_file: str) -> None:
-    """Runs train.py to its end; where a signal stops it, the command ends too."""
+    """Runs train.py; if it fails or a signal stops it, this command ends too."""
     command = [sys.executable, str(TRAIN), "-c", config_file, "--resume", *planned.overrides]
     process, received = None, []
 
@@ -152,11 +156,12 @@ def train(planned: Run, config_file: str) -> None:
     forwarded = signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
     before = {number: signal.getsignal(number) for number in forwarded}
     for number, handler in before.items():
-        if handler is not signal.SIG_IGN:  # as nohup leaves it
+        if handler is not signal.SIG_IGN:  # nohup ignores a signal: keep that
             signal.signal(number, forward)
     try:
-        # A terminal signals a whole group, a scheduler every process: in a group of its own, and
-        # told that its signals are forwarded, it does not take one stop for two.
+        # train.py must not count one stop request twice. Ctrl-C signals a whole process group, so
+        # train.py gets its own group. A scheduler signals every process, so train.py is told that
+        # its signals are forwarded too.
         environment = os.environ | {SIGNALS_FORWARDED: "1"}
         process = subprocess.Popen(command, process_group=0, env=environment)
         status = process.wait()
@@ -172,7 +177,7 @@ def train(planned: Run, config_file: str) -> None:
 
 
 def evaluate_run(planned: Run, args: argparse.Namespace, protocol: dict) -> None:
-    """Scores every head of the run's last weights, unless that has been done."""
+    """Evaluates every head of the run's last weights, if this has not been done yet."""
     if evaluation_of(planned, protocol) is not None:
         return
     opened = open_checkpoint(planned.folder / LATEST)
@@ -188,34 +193,34 @@ def evaluate_run(planned: Run, args: argparse.Namespace, protocol: dict) -> None
     write_json(planned.folder / EVALUATION,
                {"protocol": protocol, "trained": trained["seconds"], "results": rows})  # fmt: skip
     del opened, heads
-    torch.cuda.empty_cache()  # for the next training
+    torch.cuda.empty_cache()  # the next training needs the memory
 
 
 def protocol_of(args: argparse.Namespace) -> dict:
-    """What an evaluation depends on besides the weights, plain; files with their checksums."""
+    """All settings of an evaluation as plain values, and the checksums of its files."""
     names = ("protocol", "fractions", "context", "horizon", "stride", "season")
     files = {path.name: zlib.crc32(path.read_bytes()) for path in args.data}
     return {"files": files} | {name: to_plain(getattr(args, name)) for name in names}
 
 
 def write_report(plan: Plan, against: list[str], protocol: dict | None) -> dict:
-    """Writes all finished runs of a plan's arms as JSON, Markdown and picture.
+    """Writes the report of all finished runs as JSON, Markdown and PNG files.
 
-    Other commands may have trained some of them, with seeds of their own.
+    It includes runs of the same arms that earlier commands have trained with other seeds.
 
     Args:
-        plan: the ablation.
-        against: arms with whose teachers to compare; the first arm where there are none.
-        protocol: of the evaluation, if there is one.
+        plan: the plan of the ablation.
+        against: compare with the teachers of these arms; if empty, of the first arm.
+        protocol: settings of the evaluation, or None.
 
     Returns:
-        What the JSON holds.
+        The content of the JSON file.
     """
     report = {"config": str(plan.config_file), "overrides": plan.overrides, "arms": plan.arms}
     report |= {"against": against or [*plan.arms][:1], "evaluation": protocol, "runs": []}
     for planned in plan.found_runs():
         if planned.is_finished:
-            # The configuration file may have been edited meanwhile.
+            # The configuration file may have changed since the start of this command.
             check_folder(planned, load(planned, plan.config_file))
             report["runs"].append(result_of(planned, protocol))
     writers = {
@@ -224,7 +229,7 @@ def write_report(plan: Plan, against: list[str], protocol: dict | None) -> dict:
         ".png": lambda file: draw(report, file),
     }
     for suffix, write in writers.items():
-        # Such commands may write at the same moment.
+        # Several commands may write at the same time, so each one uses its own file first.
         own = plan.out / f"ablation_{os.getpid()}{suffix}"
         atomic_write(own, write)
         own.replace(plan.out / f"ablation{suffix}")
@@ -232,20 +237,20 @@ def write_report(plan: Plan, against: list[str], protocol: dict | None) -> dict:
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m runners.ablate", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("-c", "--config", required=True, help="configuration of every run")
-    parser.add_argument("--arms", nargs="+", metavar="ARM", help=f"of {', '.join(ARMS)}")
+    parser.add_argument("-c", "--config", required=True, help="configuration file of every run")
+    parser.add_argument("--arms", nargs="+", metavar="ARM", help=f"built-in: {', '.join(ARMS)}")
     parser.add_argument("--arm", nargs="+", action="append", default=[],
-                        metavar=("NAME", "KEY=VALUE"), help="an arm of your own")  # fmt: skip
+                        metavar=("NAME", "KEY=VALUE"), help="define an arm")  # fmt: skip
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="SEED")
     parser.add_argument("--against", nargs="+", default=[], metavar="ARM",
-                        help="arms with whose teachers to compare (the first)")  # fmt: skip
+                        help="compare with the teachers of these (the first arm)")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     evaluate.add_protocol_arguments(parser, required=False)
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="of every run")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="for every run")
     return parser.parse_intermixed_args(argv)
 
 

@@ -1,8 +1,8 @@
-"""Checkpoints: saved, found, loaded, and read from UTPExp.
+"""Saves, finds and loads checkpoints of this project, and loads checkpoints of UTPExp.
 
 A checkpoint is a dict of tensors and plain values that `torch.load(weights_only=True)` opens:
-`format_version, iteration, model_state_dict, optim_state_dict, best_metrics, config`, and what
-exact resumption needs.
+`format_version, iteration, model_state_dict, optim_state_dict, best_metrics, config`, and the
+state that an exact resumption needs.
 """
 
 import json
@@ -20,86 +20,86 @@ from models.utp import UTP
 
 FORMAT_VERSION = 1
 LATEST, PREVIOUS, BEST = "latest.pt", "previous.pt", "best.pt"
-SUMMARY = "summary.json"  # of a finished run
+SUMMARY = "summary.json"  # written when a run finishes
 
 
 class CheckpointError(Exception):
-    """A checkpoint that cannot be used, or a folder that holds one and must not."""
+    """A checkpoint or the folder of a run cannot be used; the message gives the reason."""
 
 
 def save_checkpoint(folder: Path, name: str, checkpoint: dict, keep_previous: bool = True) -> None:
-    """Writes a checkpoint so that a whole one is there at every moment.
+    """Writes a checkpoint atomically: at any time the old or the new file is complete on disk.
 
     Args:
-        folder: of the run.
-        name: LATEST, BEST, or of an export.
+        folder: folder of the run.
+        name: file name, such as LATEST or BEST.
         checkpoint: tensors and plain values.
-        keep_previous: whether the latest one before it becomes previous.pt.
+        keep_previous: whether the old latest.pt becomes previous.pt.
 
     Raises:
-        CheckpointError: it cannot be written; what was there is as it was.
+        CheckpointError: the file cannot be written; existing files are unchanged.
     """
     path = folder / name
     keep_as = folder / PREVIOUS if name == LATEST and keep_previous else None
     try:
         atomic_write(path, lambda file: torch.save(checkpoint, file), keep_as)
-    except (OSError, RuntimeError) as error:  # torch.save raises both where the disk is full
+    except (OSError, RuntimeError) as error:  # torch.save raises either if the disk is full
         reason = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
         raise CheckpointError(f"{path} cannot be written: {reason}") from None
 
 
 def atomic_write(path: Path, write: Callable[[BinaryIO], Any], keep_as: Path | None = None) -> None:
-    """Writes a file aside, brings it to disk, and renames it to `path`.
+    """Writes a temporary file, flushes it to disk, and renames it to `path`.
 
     Args:
-        path: of the file.
-        write: writes its content.
-        keep_as: the new name of the file that was at `path`, if there was one.
+        path: path of the final file.
+        write: function that writes the content to an open file.
+        keep_as: new name for an existing file at `path`; None replaces that file.
 
     Raises:
-        OSError: it cannot be written; what was there is as it was.
+        OSError: the file cannot be written; existing files are unchanged.
     """
-    aside = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(aside, "wb") as file:
+        with open(temporary, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         if keep_as is not None and path.exists():
             path.replace(keep_as)
-        aside.replace(path)
+        temporary.replace(path)
     except BaseException:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the renames too
+        os.fsync(folder)  # flush the renames to disk
     finally:
         os.close(folder)
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Writes a JSON file, whole or not at all."""
+    """Writes a JSON file atomically."""
     text = json.dumps(content, indent=2) + "\n"
     atomic_write(path, lambda file: file.write(text.encode()))
 
 
 def find_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints that a run can resume from, the newest first; best.pt only where alone."""
+    """The checkpoints that a run can resume from, newest first; best.pt only if it is alone."""
     found = [folder / name for name in (LATEST, PREVIOUS, BEST) if (folder / name).is_file()]
     resumable = [path for path in found if path.name != BEST]
     return resumable or found
 
 
 def load_newest(folder: Path) -> tuple[dict | None, Path | None, list[str]]:
-    """The newest whole checkpoint of a run's folder.
+    """Loads the newest undamaged checkpoint in the folder of a run.
 
     Returns:
-        The checkpoint and its file, or None and None where there is none; and a line for every
-        newer one that is damaged.
+        The checkpoint and its path (None and None if there is no checkpoint), and an error
+        message for each newer checkpoint that is damaged.
 
     Raises:
-        CheckpointError: all are damaged.
+        CheckpointError: all checkpoints are damaged.
     """
     damaged = []
     for path in find_checkpoints(folder):
@@ -109,30 +109,32 @@ def load_newest(folder: Path) -> tuple[dict | None, Path | None, list[str]]:
             damaged.append(str(error))
     if damaged:
         raise CheckpointError(
-            f"{'; '.join(damaged)}. No other checkpoint is left to go on from in {folder}: start "
-            "again in another folder (--run-dir), from older weights if there are (--init-from)"
+            f"{'; '.join(damaged)}. {folder} holds no other checkpoint: start again in another "
+            "folder (--run-dir); --init-from CHECKPOINT starts from saved weights"
         )
     return None, None, []
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """Loads a checkpoint of this project or of UTPExp onto the CPU; it runs no code.
+    """Loads a checkpoint of this project or of UTPExp onto the CPU.
+
+    It is safe for files from others: loading runs no code from the file.
 
     Returns:
-        The dict that was saved; its `model_state_dict` has this project's key names.
+        The saved dict; the keys of `model_state_dict` are renamed to those of this project.
 
     Raises:
-        CheckpointError: no such file, or not a checkpoint.
+        CheckpointError: the file is missing, damaged, or not a checkpoint.
     """
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                if archive.testzip():  # torch does not look at the checksums
+                if archive.testzip():  # torch does not verify the checksums
                     raise zipfile.BadZipFile
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
-    except Exception:  # the unpickler raises many kinds, and advises to run what it refused
+    except Exception:  # the unpickler raises many kinds; its messages suggest unsafe loading
         raise CheckpointError(
             f"{path} is no whole checkpoint: torch.save did not write it, it is damaged, or it "
             "holds more than tensors and plain values"
@@ -142,14 +144,15 @@ def load_checkpoint(path: str | Path) -> dict:
         raise CheckpointError(f"{path} is not a checkpoint: it holds no model_state_dict")
     version = checkpoint.get("format_version", FORMAT_VERSION)
     if version != FORMAT_VERSION:
-        raise CheckpointError(f"{path} has format {version}; this version reads {FORMAT_VERSION}")
+        raise CheckpointError(f"{path} has format {version}; this code reads {FORMAT_VERSION}")
     return checkpoint | {"model_state_dict": convert_names(checkpoint["model_state_dict"])}
 
 
 def convert_names(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Key names of this project for a state dict of UTPExp (its own come out unchanged).
+    """Renames the keys of a UTPExp state dict to those of this project.
 
-    UTPExp keeps the heads under `utp.aux_heads.`; DDP and torch.compile leave prefixes.
+    UTPExp stores the heads under `utp.aux_heads.`, and its keys may have the prefixes of DDP and
+    torch.compile. Keys of this project stay unchanged.
     """
 
     def convert(key: str) -> str:
@@ -161,7 +164,12 @@ def convert_names(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def build_model(param: dict, arch: type[UTP] = UTP) -> BYOTWrapper:
-    """The model of a configuration's MODEL.PARAM, freshly initialised."""
+    """Builds a model with new initial weights.
+
+    Args:
+        param: MODEL.PARAM of a configuration.
+        arch: class of the backbone.
+    """
     utp = arch(**{key: value for key, value in param.items() if key != "BYOT"})
     byot = param.get("BYOT", {})
     return BYOTWrapper(utp, byot["AUX_HEAD_LAYERS"] if byot.get("ENABLED") else ())
@@ -172,29 +180,30 @@ def load_model(path: str | Path, param: dict | None = None) -> BYOTWrapper:
 
     Args:
         path: a checkpoint of this project or of UTPExp.
-        param: a MODEL.PARAM, for UTPExp's files, which hold no configuration.
+        param: a MODEL.PARAM; needed for UTPExp's files, which hold no configuration.
 
     Raises:
-        CheckpointError: not a checkpoint, no configuration, or weights that do not fit it.
+        CheckpointError: the file is not a checkpoint, it holds no configuration and `param` is
+            not given, or the weights do not fit the model.
     """
     return model_of(load_checkpoint(path), path, param)
 
 
 def model_of(checkpoint: dict, path: str | Path, param: dict | None = None) -> BYOTWrapper:
-    """`load_model` for a checkpoint that is loaded already; `path` is for its errors."""
+    """The same as `load_model`, for a loaded checkpoint; `path` is for error messages."""
     if param is None:
         if "format_version" not in checkpoint or "config" not in checkpoint:
             raise CheckpointError(
-                f"{path} holds no configuration, as UTPExp's files do not; say which model it is "
-                "(--param CONFIG, or load_model's param)"
+                f"{path} holds no configuration (UTPExp's files hold none); give the model's "
+                "configuration with --param CONFIG, or with the argument param of load_model"
             )
         param = checkpoint["config"]["MODEL"]["PARAM"]
     model = build_model(param)
     new, left_out = load_weights(model, checkpoint["model_state_dict"], path)
     if new or left_out:
         raise CheckpointError(
-            f"{path}: its heads are not those of MODEL.PARAM.BYOT (ENABLED False where it has "
-            f"none); missing on layers {new}, unexpected on layers {left_out}"
+            f"{path}: its heads are not those of MODEL.PARAM.BYOT; missing on layers {new}, "
+            f"unexpected on layers {left_out} (set ENABLED False for a checkpoint without heads)"
         )
     return model.eval()
 
@@ -202,22 +211,23 @@ def model_of(checkpoint: dict, path: str | Path, param: dict | None = None) -> B
 def load_weights(
     model: BYOTWrapper, state_dict: dict[str, Tensor], path: str | Path
 ) -> tuple[list[int], list[int]]:
-    """Loads the backbone strictly, and the auxiliary heads that both sides have.
+    """Loads all weights of the backbone, and of the heads that model and state dict share.
 
     Args:
-        model: takes the weights.
-        state_dict: with this project's key names.
-        path: where it comes from, for the error.
+        model: model to load the weights into.
+        state_dict: weights with this project's key names.
+        path: file of the weights, for error messages.
 
     Returns:
-        The layers whose heads stay new, and the layers whose weights were left out.
+        The layers whose heads keep their initial weights, and the layers whose heads the model
+        does not have.
 
     Raises:
-        CheckpointError: a tensor is missing, unexpected, or of another shape.
+        CheckpointError: a tensor is missing, unexpected, or has another shape.
     """
     given = dict(state_dict)
     if model.utp.reg_token is None:
-        given.pop("utp.reg_token", None)  # UTPExp's files hold it even where it is unused
+        given.pop("utp.reg_token", None)  # UTPExp's files hold it even if it is not used
     own = model.state_dict()
     heads = {int(key.split(".")[1]) for key in given if key.startswith("aux_heads.")}
     new = sorted(set(model.aux_head_layers) - heads)

@@ -1,4 +1,4 @@
-"""What the commands on a checkpoint share: how it is opened, and how they end."""
+"""Shared code of the commands that use a checkpoint: opening it, and the exit status."""
 
 import argparse
 import signal
@@ -23,11 +23,11 @@ class OpenedModel(NamedTuple):
     """A model ready to forecast.
 
     Attributes:
-        wrapper: in evaluation mode, on `device`.
-        param: its MODEL.PARAM, plain.
-        checkpoint: the file's content, its weights under this project's key names.
-        device: a GPU where there is one, else the CPU.
-        bfloat16: whether to run under autocast, as the model was trained.
+        wrapper: the model in evaluation mode, on `device`.
+        param: MODEL.PARAM of the model as plain values.
+        checkpoint: content of the file; the weights have this project's key names.
+        device: a GPU if there is one, otherwise the CPU.
+        bfloat16: whether to run under bfloat16 autocast, as in training.
     """
 
     wrapper: BYOTWrapper
@@ -37,15 +37,15 @@ class OpenedModel(NamedTuple):
     bfloat16: bool
 
     def autocast(self) -> torch.autocast:
-        """The context in which the model is to run."""
+        """The autocast context in which to run the model."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
 
 def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
-    """CHECKPOINT and --param."""
+    """Adds the arguments CHECKPOINT and --param to a command."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="latest.pt, best.pt, or UTPExp's")
     parser.add_argument(
-        "--param", metavar="CONFIG", help="configuration file that says what UTPExp's file holds"
+        "--param", metavar="CONFIG", help="configuration file of the model, for UTPExp's files"
     )
 
 
@@ -53,11 +53,12 @@ def open_checkpoint(path: str | Path, config_file: str | None = None) -> OpenedM
     """Opens a checkpoint for forecasting.
 
     Args:
-        path: of this project or of UTPExp.
-        config_file: whose MODEL.PARAM to take, for UTPExp's files, which hold none.
+        path: checkpoint of this project or of UTPExp.
+        config_file: configuration file with the MODEL.PARAM of the model; needed for UTPExp's
+            files, which hold no configuration.
 
     Raises:
-        CheckpointError: it cannot be used.
+        CheckpointError: the checkpoint cannot be used.
         InputError: the configuration file cannot be used.
     """
     param = None
@@ -81,7 +82,15 @@ def open_checkpoint(path: str | Path, config_file: str | None = None) -> OpenedM
 
 
 def run(command: Callable[[list[str]], None], argv: list[str]) -> int:
-    """Runs a command and returns its exit status: 0, 2 for wrong input, 1 for a failing disk."""
+    """Runs a command and turns its errors into one line on stderr.
+
+    Args:
+        command: function that takes the command line arguments.
+        argv: command line arguments.
+
+    Returns:
+        Exit status: 0, 2 for wrong input, 1 for a disk error or too little memory, or 128 + SIGINT.
+    """
     try:
         command(argv)
     except (InputError, CheckpointError, TableError) as error:

@@ -1,7 +1,7 @@
-"""Processes: one alone, or several under torch's own launcher.
+"""The processes of a run: a single one, or several that torchrun starts.
 
-Gradients travel by NCCL between GPUs. What the processes have to agree on travels by gloo between
-their CPUs, so that no agreement waits for a device.
+GPUs exchange gradients with NCCL. Control values (stop requests, counts) are exchanged between
+the CPUs with gloo, so they do not wait for a GPU.
 """
 
 import atexit
@@ -19,17 +19,17 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-BEAT = 1.0  # seconds between a process's signs of life
-CONNECT_TIME = timedelta(seconds=60)  # to the launcher, which was there before its processes
-_control, _heartbeat = None, None  # of the run: the gloo group, and this process's signs of life
+BEAT = 1.0  # seconds between two heartbeats of a process
+CONNECT_TIME = timedelta(seconds=60)  # short, since the launcher starts before its processes
+_control, _heartbeat = None, None  # the gloo group of the run, and this process's heartbeat
 
 
 class PeerLostError(Exception):
-    """Another process of the run died or hangs; the message says which."""
+    """Another process of the run died or hangs; the message gives its rank."""
 
 
 class Process(NamedTuple):
-    """This process among those of the run."""
+    """This process: its rank, the number of processes in the run, and its device."""
 
     rank: int
     world_size: int
@@ -41,11 +41,11 @@ class Process(NamedTuple):
 
 
 def start(gpu_num: int, timeout: float) -> Process:
-    """Joins the processes that the launcher started; without a launcher this one is alone.
+    """Connects to the other processes of the run; without torchrun there are none.
 
     Args:
-        gpu_num: GPUs of this machine to use; 0 is the CPU (and gloo between processes).
-        timeout: seconds in which every process must come to a meeting of all.
+        gpu_num: number of GPUs to use on this machine; 0 means the CPU (and gloo only).
+        timeout: seconds to wait for the other processes in a collective operation.
     """
     global _control, _heartbeat
     device = torch.device("cpu")
@@ -61,29 +61,34 @@ def start(gpu_num: int, timeout: float) -> Process:
         _heartbeat.start()
         store, *_ = next(dist.rendezvous("env://", timeout=CONNECT_TIME))
         store.set_timeout(limit)
-        place = {"store": store, "rank": rank, "world_size": world_size}
-        if gpu_num:  # NCCL kills where it times out; gloo must come first, to say why
-            dist.init_process_group("nccl", timeout=2 * limit, device_id=device, **place)
+        options = {"store": store, "rank": rank, "world_size": world_size}
+        if gpu_num:  # an NCCL timeout kills the process; gloo must time out first, with an error
+            dist.init_process_group("nccl", timeout=2 * limit, device_id=device, **options)
         else:
-            dist.init_process_group("gloo", timeout=limit, **place)
+            dist.init_process_group("gloo", timeout=limit, **options)
         _control = dist.new_group(backend="gloo", timeout=limit)
-        _heartbeat.store = store
-        barrier()  # one that leaves while its peers still connect makes gloo abort them
+        _heartbeat.beat(store)
+        barrier()  # gloo aborts the others if one process leaves while they still connect
     return Process(dist.get_rank(), dist.get_world_size(), device)
 
 
 def stop() -> None:
-    """Leaves the other processes; without a launcher there are none."""
+    """Disconnects from the other processes, if there are any."""
     if dist.is_initialized():
         barrier()
         dist.destroy_process_group()
 
 
 def launch(script: str, arguments: list[str], num_processes: int) -> int:
-    """Runs a script in several processes of this machine through torchrun.
+    """Runs a script with torchrun in several processes on this machine.
+
+    Args:
+        script: path of the Python file.
+        arguments: its command line arguments.
+        num_processes: number of processes.
 
     Returns:
-        0, or the exit status of the first process that failed, or 128 + the signal that came.
+        0, or the exit status of the first process that failed, or 128 + the signal received.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -102,14 +107,21 @@ def launch(script: str, arguments: list[str], num_processes: int) -> int:
 
 
 def all_reduce_sum(tensor: Tensor) -> Tensor:
-    """The sum of a tensor over all processes, on all of them; in place."""
+    """Sums a tensor over all processes, in place; every process gets the sum."""
     if dist.is_initialized():
         dist.all_reduce(tensor)
     return tensor
 
 
 def all_gather_ints(*values: int) -> list[list[int]]:
-    """The values that each process gave, by rank; no device is waited for."""
+    """Gathers ints from all processes without waiting for a GPU.
+
+    Args:
+        *values: this process's values; every process gives the same number of them.
+
+    Returns:
+        The values of every process, ordered by rank.
+    """
     if not dist.is_initialized():
         return [list(values)]
     own = torch.tensor(values, dtype=torch.int64)
@@ -119,42 +131,42 @@ def all_gather_ints(*values: int) -> list[list[int]]:
 
 
 def barrier() -> None:
-    """Waits until every process has come here."""
+    """Waits until every process has called this function."""
     all_gather_ints(0)
 
 
 @contextmanager
 def naming_lost_peers() -> Iterator[None]:
-    """Turns the failure of a collective into an error that names the processes at fault.
+    """Finds the lost processes when a collective operation in the block fails.
 
     Raises:
-        PeerLostError: in place of what gloo or NCCL raised.
+        PeerLostError: with the ranks, instead of the error of gloo or NCCL.
     """
     try:
         yield
     except RuntimeError as error:
-        of_a_collective = isinstance(error, dist.DistError) or "gloo" in str(error)
-        if not of_a_collective or not dist.is_initialized():
+        is_collective = isinstance(error, dist.DistError) or "gloo" in str(error)
+        if not is_collective or not dist.is_initialized():
             raise
         reason = str(error).partition("/gloo/")[2].partition(". This is")[0] or str(error)
         raise PeerLostError(f"{_heartbeat.find_lost()} ({reason.strip()})") from None
 
 
 class _Heartbeat(threading.Thread):
-    """Tells the other processes once a second that this one runs, and whether it waits in vain.
+    """Writes the state of this process ("runs" or "failed") to a shared store every second.
 
-    A failed collective does not say which process is at fault: gloo names an address, and only
-    the neighbours of a dead process notice that it is gone.
+    It is needed to find lost processes: the error of a failed collective names only an address,
+    and only the neighbours of a dead process get one.
 
-    It also ends a process whose launcher has gone: an orphan must not go on beside the run that
-    takes its place.
+    It also ends this process if its launcher has ended, so that it cannot run at the same time
+    as a restarted run.
 
     Args:
-        rank: of this process.
-        world_size: how many there are.
+        rank: rank of this process.
+        world_size: number of processes.
 
     Attributes:
-        store: shared by all processes, the launcher's; None until it is there.
+        store: the launcher's store, shared by all processes; None until it is connected.
     """
 
     def __init__(self, rank: int, world_size: int):
@@ -164,7 +176,12 @@ class _Heartbeat(threading.Thread):
         self._state = "runs"
         self._launcher = os.getppid()
         self._end = threading.Event()
-        atexit.register(self.end)  # a thread inside the store aborts an interpreter that ends
+        atexit.register(self.end)  # Python aborts at exit if a thread still uses the store
+
+    def beat(self, store: dist.Store) -> None:
+        """Sets the store and writes the first heartbeat now: this process may die within 1 s."""
+        store.set(f"beat/{self._rank}", self._state)
+        self.store = store
 
     def run(self) -> None:
         for beat in count():
@@ -172,10 +189,10 @@ class _Heartbeat(threading.Thread):
                 if self.store is not None:
                     self.store.set(f"beat/{self._rank}", f"{self._state} {beat}")
                 orphaned = os.getppid() != self._launcher
-            except RuntimeError:  # the store ends with the launcher that holds it
+            except RuntimeError:  # the store is part of the launcher and ends with it
                 orphaned = True
             if orphaned:
-                print(f"error (process {self._rank}): the launcher has gone", file=sys.stderr)
+                print(f"error (process {self._rank}): the launcher has ended", file=sys.stderr)
                 os._exit(1)
             if self._end.wait(BEAT):
                 return
@@ -185,18 +202,23 @@ class _Heartbeat(threading.Thread):
         self.join()
 
     def find_lost(self) -> str:
-        """Which processes died or hang, in words that are the same in every process."""
+        """The lost processes as a message, which is the same in every process."""
         self._state = "failed"
         before = self._beats()
         time.sleep(4 * BEAT)
         after = self._beats()
         dead = [rank for rank, beat in enumerate(after) if beat == before[rank]]
-        hang = [rank for rank, beat in enumerate(after) if beat.startswith("runs")]
-        verdict = "the connection between the processes broke; all of them run"
-        if dead or hang:
-            what = "died or were stopped" if dead else "hang; the others waited for them"
-            verdict = f"process(es) {dead or hang} of {self._world_size} {what}"
-        # Who notices later finds processes gone that had noticed first.
+        hanging = [rank for rank, beat in enumerate(after) if beat.startswith("runs")]
+        if dead:
+            verdict = f"process(es) {dead} of {self._world_size} died or were stopped"
+        elif hanging:
+            verdict = (
+                f"process(es) {hanging} of {self._world_size} hang; the others waited for them"
+            )
+        else:
+            verdict = "the connection between the processes broke, but all of them still run"
+        # The first message counts. A later one would also blame processes that found the error
+        # and have ended since.
         return self.store.compare_set("verdict", "", verdict).decode()
 
     def _beats(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Command: makes one head of a checkpoint a model of its own, without the other heads.
+"""Command: exports one head of a checkpoint as a separate model without the other heads.
 
 python -m runners.export CHECKPOINT --head 3 --out student.pt
 """
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
     try:
         save_checkpoint(out.parent, out.name, content)
     except CheckpointError as error:
-        raise OSError(str(error)) from None  # the disk's fault, not the input's
+        raise OSError(str(error)) from None  # a disk error has status 1, wrong input status 2
     name = args.head if args.head == TEACHER else f"student on layer {args.head}"
     parameters = sum(parameter.numel() for parameter in utp.parameters())
     param = " --param CONFIG (its BYOT.ENABLED False)" if for_utpexp else ""
@@ -46,27 +46,31 @@ def main(argv: list[str]) -> None:
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
-    """The command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m runners.export", description=__doc__.split("\n")[0]
     )
     add_checkpoint_arguments(parser)
     parser.add_argument("--head", required=True, help=f"a student's layer, or {TEACHER}")
-    parser.add_argument("--out", required=True, metavar="FILE.pt", help="a file to be made")
+    parser.add_argument("--out", required=True, metavar="FILE.pt", help="file to create")
     parser.add_argument(
         "--format",
         choices=["own", "utpexp"],
         default="own",
-        help="utpexp: the teacher's weights as UTPExp keeps them, without a configuration",
+        help="utpexp: the teacher's weights in UTPExp's format, without a configuration",
     )
     return parser.parse_args(argv)
 
 
 def model_of_head(wrapper: BYOTWrapper, head: str) -> UTP:
-    """The UTP that forecasts what a head forecasts.
+    """The UTP with only the layers of one head, and that head.
+
+    Args:
+        wrapper: model with all heads.
+        head: layer of a student, or TEACHER.
 
     Raises:
-        InputError: no such head; the message lists those there are.
+        InputError: there is no such head; the message lists all heads.
     """
     if head == TEACHER:
         return wrapper.utp
@@ -78,9 +82,14 @@ def model_of_head(wrapper: BYOTWrapper, head: str) -> UTP:
 
 
 def own_checkpoint(utp: UTP, opened: OpenedModel, head: str) -> dict:
-    """A checkpoint of a model without heads, its training left out.
+    """A checkpoint of this project for an exported model, without the state of its training.
 
-    Where UTPExp's file held no configuration, this one's holds MODEL.PARAM alone.
+    Its configuration is that of the source, or only MODEL.PARAM if the source is UTPExp's file.
+
+    Args:
+        utp: the exported model.
+        opened: the source checkpoint.
+        head: name of the exported head.
     """
     config, param = opened.checkpoint.get("config", {}), opened.param
     byot = param.get("BYOT", {}) | {"ENABLED": False, "AUX_HEAD_LAYERS": []}
@@ -97,13 +106,13 @@ def own_checkpoint(utp: UTP, opened: OpenedModel, head: str) -> dict:
 
 
 def utpexp_checkpoint(utp: UTP) -> dict:
-    """What UTPExp's files hold: weights alone, a register token among them even where unused."""
+    """A checkpoint in UTPExp's format: only weights, always with a register token."""
     reg_token = torch.zeros(1, 1, 1, utp.embed_dim)
     return {"model_state_dict": {"utp.reg_token": reg_token} | backbone_weights(utp)}
 
 
 def backbone_weights(utp: UTP) -> dict[str, torch.Tensor]:
-    """The weights under a checkpoint's key names."""
+    """The weights with the key names of a checkpoint."""
     return {f"utp.{key}": tensor for key, tensor in utp.state_dict().items()}
 
 

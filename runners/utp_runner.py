@@ -1,4 +1,4 @@
-"""Trains UTP with BYOT: one loop, from the corpus to the meters.
+"""Trains UTP with BYOT: the training loop and the validation.
 
 Shapes: B batch of one process, L context, H horizon, Q quantiles.
 """
@@ -35,19 +35,19 @@ from runners.training.stopwatch import Stopwatch
 class UTPRunner:
     """Trains the model of a configuration.
 
-    Building one checks and reads everything that training needs. It writes nothing but a synthetic
-    corpus that is not there yet.
+    The constructor checks and reads everything that training needs. It writes only a missing
+    synthetic corpus.
 
     Args:
-        config: as `config.loading.load_config` returns it.
-        resume: go on from the checkpoint in the run's folder.
-        init_from: a checkpoint whose weights to start from.
+        config: configuration from `config.loading.load_config`.
+        resume: continue from the checkpoint in the folder of the run.
+        init_from: checkpoint with the initial weights.
 
     Raises:
         ConfigError: GPU_NUM does not fit this machine.
         CorpusError: the corpus is missing or damaged.
-        CheckpointError: the run's folder holds a checkpoint and `resume` is not given, or a
-            checkpoint is unusable.
+        CheckpointError: the folder of the run holds a checkpoint but `resume` is False, or a
+            checkpoint cannot be used.
     """
 
     def __init__(self, config: EasyDict, resume: bool = False, init_from: str | Path | None = None):
@@ -56,7 +56,7 @@ class UTPRunner:
         found = bool(checkpoint.find_checkpoints(self.run_dir))
         if found and not resume:
             raise CheckpointError(
-                f"{self.run_dir} holds a checkpoint already; go on from it with --resume, or "
+                f"{self.run_dir} holds a checkpoint already; continue from it with --resume, or "
                 "choose another folder with --run-dir"
             )
         self.process = distributed.start(config.GPU_NUM, config.TRAIN.PEER_TIMEOUT)
@@ -68,13 +68,13 @@ class UTPRunner:
         self.global_batch = per_process * self.process.world_size
         torch.manual_seed(config.ENV.SEED)
         self.wrapper = checkpoint.build_model(config.MODEL.PARAM, config.MODEL.ARCH).to(self.device)
-        self.notes = []  # for the log, which does not exist yet
+        self.notes = []  # lines for the log, which `train` opens
         if init_from and not (found and resume):
             self._init_weights(init_from)
         quantiles = self.wrapper.utp.quantiles
         self.quantiles = None if quantiles is None else torch.tensor(quantiles, device=self.device)
         byot = config.MODEL.PARAM.BYOT
-        # Off is the baseline: the plain loss, whatever the weights say.
+        # With ENABLED False the loss is the baseline's, so the configured weights are not used.
         self.weights = byot.LOSS_WEIGHTS if byot.ENABLED else {"loss_gt": 1.0, "loss_soft": 0.0}
         wants_bfloat16 = config.MODEL.DTYPE == "bfloat16"
         self.bfloat16 = wants_bfloat16 and devices.has_bfloat16(self.device)
@@ -88,8 +88,8 @@ class UTPRunner:
         names = loss_names(self.wrapper.aux_head_layers)
         self.meters = Meters([*names, "grad_norm"], self.device)
         self.iteration = 0
-        self.validation = {}  # meters of the last one
-        # Seconds of training, without validating and saving; peak memory in bytes.
+        self.validation = {}  # meters of the last validation
+        # Training seconds without validating and saving; peak memory in bytes.
         self.cost = {"seconds": 0.0, "peak_memory": 0}
         draws = config.VAL.FIGURES and self.process.is_main
         self.pictures = ValidationFigures(self.wrapper) if draws else None
@@ -98,19 +98,19 @@ class UTPRunner:
         if resume:
             self._resume()
         if train.COMPILE_MODEL:
-            self.wrapper.compile()  # in place: no prefix in the checkpoint's keys
+            self.wrapper.compile()  # compiles in place: the checkpoint's keys get no prefix
         self.model = self.wrapper
         if self.process.world_size > 1:
-            # The one buffer, the rotary table, is a constant.
+            # The only buffer, the rotary table, is constant.
             self.model = DistributedDataParallel(self.wrapper, forward_sync_buffers=False)
 
     def train(self) -> dict[str, float]:
         """Trains until NUM_ITERATIONS and returns the meters of the last validation.
 
-        SIGTERM and SIGINT finish the step in hand, on all processes, and save.
+        After SIGTERM or SIGINT all processes finish the current step, save, and stop.
 
         Raises:
-            Stopped: a signal asked for it.
+            Stopped: a signal has stopped the training.
             TrainingError: MAX_SKIPPED_STEPS steps in a row had non-finite numbers, or the last
                 checkpoint could not be written.
             PeerLostError: another process died or hangs.
@@ -133,13 +133,13 @@ class UTPRunner:
                 self._begin()
                 first = self.iteration
                 self._loop(stop)
-                # The last step validates; a finished run, resumed, trains none.
+                # The last step validates. A finished run that is resumed has no step to train.
                 validation = self.validation if self.iteration > first else self.validate()
                 self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
                 self.checkpoints.check()
                 self._write_summary(validation)
         except RuntimeError as error:
-            if "DataLoader worker" not in str(error):  # raised wherever the step was
+            if "DataLoader worker" not in str(error):  # a killed worker raises at any line
                 raise
             raise TrainingError(str(error).partition("\n")[0]) from None
         except (Stopped, TrainingError, CorpusError, PeerLostError) as error:
@@ -162,7 +162,7 @@ class UTPRunner:
         self.model.train()
 
         while self.iteration < num_iterations:
-            # Next batches: the micro-batches of one step, and N, its valid label steps.
+            # Load the micro-batches of one step, and count its valid label steps.
             micro_batches = self.batches.next()
             own_valid = sum(int(batch.mask.sum()) for batch in micro_batches)
             gathered = distributed.all_gather_ints(own_valid, stop.signum, not micro_batches)
@@ -172,7 +172,7 @@ class UTPRunner:
                 self._stop(max(signals), failures)
             num_valid = torch.full((), float(sum(all_valid)), device=self.device)
 
-            # Forward and backward: each loss is a share of the step's mean; shares add up.
+            # Forward and backward: the losses of the micro-batches add up to the step's mean.
             shares = 0.0
             for i, batch in enumerate(micro_batches):
                 batch = Batch(*(part.to(self.device, non_blocking=True) for part in batch))
@@ -184,7 +184,7 @@ class UTPRunner:
                 shares = shares + values
             grad_norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
 
-            # Step. Fused AdamW reads `found_inf`: where it is 1, nothing changes.
+            # Optimizer step. If `found_inf` is 1, fused AdamW changes nothing.
             lr = self._set_learning_rate()
             skipped = self.guard.check(shares[0], grad_norm)
             self.optimizer.found_inf = skipped
@@ -195,7 +195,7 @@ class UTPRunner:
             self.iteration += 1
             self.log.progress.update()
 
-            # Log: the only reads from the device.
+            # Log: only this part waits for the device.
             if seconds := watch.step(wait=grad_norm.item):
                 self.log.warn_if_long(seconds, num_iterations - self.iteration)
             is_saved = self._is_due(train.CKPT_SAVE_STRATEGY) or self._is_due(val_interval)
@@ -219,7 +219,7 @@ class UTPRunner:
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """The meters of validation, averaged over the same windows at every call."""
+        """Computes the validation meters; every call uses the same windows."""
         param = self.config.DATASET.PARAM
         levels = self.wrapper.utp.quantiles
         names = [*loss_names(self.wrapper.aux_head_layers), *calibration_names(levels)]
@@ -248,7 +248,7 @@ class UTPRunner:
     def _losses(
         self, forecasts: Forecasts, batch: Batch, num_valid: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """L_total, and all loss meters as [meters]; both are shares of a mean over num_valid."""
+        """L_total and all loss meters [meters]: sums over this batch, divided by num_valid."""
         losses = byot_losses(forecasts, batch.labels, batch.mask, self.quantiles, num_valid)
         total = losses.total(**self.weights)
         with torch.no_grad():
@@ -276,7 +276,7 @@ class UTPRunner:
             self.checkpoints.save_best(self._state(), self.validation, self.log)
 
     def _stop(self, signum: int, failures: tuple[int, ...]) -> None:
-        """Saves between two steps and ends the training."""
+        """Saves a checkpoint between two steps and ends the training."""
         self.checkpoints.save_latest(self._state(), self.log)
         self.checkpoints.check()
         if any(failures):
@@ -306,11 +306,11 @@ class UTPRunner:
         if self.process.is_main:
             self.meters.load_state(state["meters"])
         self.iteration = state["iteration"]
-        self.cost = state.get("cost", self.cost)  # older checkpoints have none, and no validation
+        self.cost = state.get("cost", self.cost)  # old checkpoints lack cost and validation
         self.validation = state.get("validation", {})
 
     def _state(self) -> dict:
-        """All that an exact resumption needs; every process must call this."""
+        """The state that an exact resumption needs; every process must call this method."""
         peak = devices.peak_memory(self.device)
         self.cost["peak_memory"] = max(self.cost["peak_memory"], peak)
         return {
@@ -324,16 +324,16 @@ class UTPRunner:
         }
 
     def _begin(self) -> None:
-        """Writes the configuration beside the results, and says what is trained."""
+        """Writes config.json, and logs what is trained."""
         if self.process.is_main:
-            (self.run_dir / checkpoint.SUMMARY).unlink(missing_ok=True)  # of its last end
+            (self.run_dir / checkpoint.SUMMARY).unlink(missing_ok=True)  # no longer finished
             checkpoint.write_json(self.run_dir / "config.json", self.checkpoints.config)
         parameters = sum(p.numel() for p in self.wrapper.parameters())
         self.log.say(
             f"{self.config.MODEL.NAME}: {parameters:,} parameters, students on layers "
             f"{list(self.wrapper.aux_head_layers)}; {self.process.world_size} process(es) on "
             f"{self.device.type}, {'bfloat16' if self.bfloat16 else 'float32'}, "
-            f"{self.global_batch} windows a step; run folder {self.run_dir}"
+            f"{self.global_batch} windows per step; run folder {self.run_dir}"
         )
         for note in self.notes:
             self.log.say(note)
@@ -341,7 +341,7 @@ class UTPRunner:
         self.log.settings(settings, self.wrapper.aux_head_layers, self.iteration)
 
     def _write_summary(self, validation: dict[str, float]) -> None:
-        """The end of a run, for programs."""
+        """Writes the results of a finished run to summary.json."""
         if self.process.is_main:
             summary = {"iteration": self.iteration, "validation": validation} | self.cost
             summary["machine"] = devices.machine(self.device)

@@ -1,5 +1,7 @@
 """The command `python train.py`, as a person types it."""
 
+import json
+import re
 import subprocess
 import sys
 
@@ -9,21 +11,23 @@ import pytest
 import train
 from config.loading import load_config
 from runners.training.devices import resolve_devices
+from tests.processes import Forked
 from tests.small import OVERRIDES, ROOT, TINY, make_corpus
-
-
-def command(cwd, *arguments):
-    """Runs train.py in a process of its own."""
-    call = [sys.executable, str(ROOT / "train.py"), *arguments]
-    return subprocess.run(call, cwd=cwd, capture_output=True, text=True)
 
 
 def test_command_trains_and_says_where_the_curves_are(tmp_path):
     """The README's command: overrides and options in any order, status 0."""
     make_corpus(tmp_path)
-    done = command(tmp_path, *OVERRIDES, "-c", str(TINY), "--run-dir", "run", "VAL.INTERVAL=6")
+    ballast = np.ones(2**30, np.uint8)  # 1 GiB of this process, which must not count as the run's
+    command = [sys.executable, "-X", "importtime", str(ROOT / "train.py")]
+    command += [*OVERRIDES, "-c", str(TINY), "--run-dir", "run", "VAL.INTERVAL=6"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "tensorboard --logdir run" in done.stderr
+    # VAL.FIGURES is False: matplotlib would be seconds of importing for nothing.
+    assert not re.search(r"\| +matplotlib$", done.stderr, re.MULTILINE)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert 50 * 2**20 < summary["peak_memory"] < ballast.nbytes
     names = {path.name.partition(".out")[0] for path in (tmp_path / "run").iterdir()}
     files = {"best.pt", "latest.pt", "config.json", "training.log", "summary.json", "events"}
     assert names == {".lock", *files}
@@ -31,10 +35,11 @@ def test_command_trains_and_says_where_the_curves_are(tmp_path):
 
 def test_command_refuses_a_typo_with_one_line(tmp_path):
     """The same as in test_schema.py, through a real process."""
-    done = command(tmp_path, "-c", str(TINY), "TRAIN.NUM_ITERATION=5")
-    assert (done.returncode, done.stdout) == (2, "")
+    process = Forked("train.py", ["-c", str(TINY), "TRAIN.NUM_ITERATION=5"], cwd=tmp_path)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (2, "")
     expected = "TRAIN.NUM_ITERATION: unknown key; the nearest known one is TRAIN.NUM_ITERATIONS"
-    assert done.stderr == f"error: {expected}\n"
+    assert stderr == f"error: {expected}\n"
     assert list(tmp_path.iterdir()) == []
 
 

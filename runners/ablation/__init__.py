@@ -1,1 +1,1 @@
-"""Paired runs of several arms: their folders and their report."""
+"""Paired runs of several arms: folders, results and report."""

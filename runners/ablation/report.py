@@ -1,7 +1,7 @@
-"""The report of an ablation: tables and picture, from the results of its runs.
+"""The report of an ablation: tables and a picture from the results of its runs.
 
-Differences are taken seed by seed: what two runs of a seed have in common (the data, their order,
-the first weights) cancels out.
+Differences between arms are computed for each seed. Runs of one seed share the data, its order
+and the initial weights, so these effects cancel out.
 """
 
 import math
@@ -15,18 +15,18 @@ from losses.byot import TEACHER, Head
 from runners.tracking.figures import BLACK, COLOURS
 from runners.tracking.meters import head_name
 
-METRICS = ("mae", "wql")  # of the tables; the JSON holds all
-MARKERS = "oD^v"  # once round for every time that the colours have been used
-Value = Callable[[dict, Head], float | None]  # of a run and a head; None where it has none
+METRICS = ("mae", "wql")  # shown in the tables; the JSON file has all metrics
+MARKERS = "oD^v"  # when the colours repeat, the next marker is used
+Value = Callable[[dict, Head], float | None]  # value of a run and a head; None if it has none
 
 
 class Interval(NamedTuple):
-    """A mean over seeds.
+    """Mean of values over seeds, with its uncertainty.
 
     Attributes:
-        mean: of the values.
-        spread: their standard deviation (n - 1); None where there is one value.
-        half: half the width of the mean's 95 % confidence interval; None likewise.
+        mean: mean of the values.
+        spread: standard deviation of the values (n - 1); None for a single value.
+        half: half the width of the 95 % confidence interval of the mean; None for a single value.
     """
 
     mean: float
@@ -35,7 +35,7 @@ class Interval(NamedTuple):
 
 
 def interval(values: list[float]) -> Interval:
-    """Mean, standard deviation, and the interval of Student's t, which takes values as normal."""
+    """Mean, standard deviation, and Student's t interval, for normally distributed values."""
     count = len(values)
     if not all(map(math.isfinite, values)):  # a run diverged
         return Interval(math.nan, math.nan, math.nan)
@@ -47,7 +47,7 @@ def interval(values: list[float]) -> Interval:
 
 
 def values_of(report: dict, arm: str, head: Head, value: Value) -> dict[int, float]:
-    """`{seed: value}` of a head over an arm's runs."""
+    """`{seed: value}` of one head in the runs of an arm; runs without a value are left out."""
     found = {run["seed"]: value(run, head) for run in report["runs"] if run["arm"] == arm}
     return {seed: number for seed, number in found.items() if number is not None}
 
@@ -55,19 +55,19 @@ def values_of(report: dict, arm: str, head: Head, value: Value) -> dict[int, flo
 def paired(
     report: dict, arm: str, head: Head, value: Value, against: str, other_head: Head = TEACHER
 ) -> list[float]:
-    """An arm's head less a head of another arm, on every seed that both have."""
+    """Differences: a head of an arm minus a head of another arm, for each seed that both have."""
     own = values_of(report, arm, head, value)
     other = values_of(report, against, other_head, value)
     return [own[seed] - other[seed] for seed in own if seed in other]
 
 
 def validation(run: dict, head: Head) -> float | None:
-    """A head's last validation loss against the ground truth."""
+    """The last validation loss_gt of a head."""
     return run["val"].get(head)
 
 
 def zero_shot(file: str, metric: str) -> Value:
-    """What reads a metric on a file."""
+    """A function that reads a metric on a file from the results of a run."""
 
     def value(run: dict, head: Head) -> float | None:
         heads = run.get("test_students", {}) | {TEACHER: run.get("test", {})}
@@ -77,7 +77,7 @@ def zero_shot(file: str, metric: str) -> Value:
 
 
 def zero_shot_mean(files: list[str], metric: str) -> Value:
-    """What reads a metric's mean over files."""
+    """A function that reads the mean of a metric over files from the results of a run."""
 
     def value(run: dict, head: Head) -> float | None:
         numbers = [zero_shot(file, metric)(run, head) for file in files]
@@ -87,7 +87,7 @@ def zero_shot_mean(files: list[str], metric: str) -> Value:
 
 
 def questions(report: dict) -> dict[str, Value]:
-    """What is compared: the validation loss, then each metric, over all files and on each."""
+    """`{title: value to compare}`: the validation loss; each metric, as mean and on each file."""
     files = list(dict.fromkeys(file for run in report["runs"] for file in run.get("test", {})))
     found = {"Validation, loss_gt": validation}
     for metric in METRICS:
@@ -99,13 +99,13 @@ def questions(report: dict) -> dict[str, Value]:
 
 
 def heads_of(report: dict, arms: list[str]) -> list[Head]:
-    """The heads that these arms have, by depth, the teacher last."""
+    """All heads of these arms, the shallowest first, the teacher last."""
     heads = {head for run in report["runs"] if run["arm"] in arms for head in run["val"]}
     return sorted(heads, key=lambda head: math.inf if head == TEACHER else head)
 
 
 def markdown(report: dict) -> str:
-    """The tables: arms in rows and heads in columns, question by question."""
+    """The report as Markdown tables, with arms in rows and heads in columns."""
     arms = [arm for arm in report["arms"] if heads_of(report, [arm])]
     heads = heads_of(report, arms)
     names = list(map(head_name, heads))
@@ -117,7 +117,7 @@ def markdown(report: dict) -> str:
             if any(found):
                 row = [arm, str(max(map(len, found))), *map(_mean, found)]
                 rows.append(row + (_cost(report, arm) if value is validation else []))
-        if not rows:  # points have no WQL
+        if not rows:  # for example WQL, if all models are in point mode
             continue
         costs = ["minutes", "peak MiB"] if value is validation else []
         lines += [f"### {title}", "", "Mean ± standard deviation over seeds.", ""]
@@ -130,7 +130,7 @@ def markdown(report: dict) -> str:
 
 
 def draw(report: dict, file: BinaryIO) -> None:
-    """Writes as PNG: the teachers' paired differences, and every head's loss over its depth."""
+    """Writes a PNG: paired differences of the teachers, and each head's loss over its depth."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4.5), layout="constrained")
@@ -143,8 +143,8 @@ def draw(report: dict, file: BinaryIO) -> None:
         heads = heads_of(report, [arm])
         found = [interval(list(values_of(report, arm, h, validation).values())) for h in heads]
         layers = next(run["layers"] for run in report["runs"] if run["arm"] == arm)
-        beside = 0.3 * ((i + 0.5) / len(arms) - 0.5)  # so that arms of a depth can be told apart
-        depths = [beside + (layers if head == TEACHER else head + 1) for head in heads]
+        shift = 0.3 * ((i + 0.5) / len(arms) - 0.5)  # points of different arms must not overlap
+        depths = [shift + (layers if head == TEACHER else head + 1) for head in heads]
         right.errorbar(
             depths, [f.mean for f in found], [f.spread or 0.0 for f in found], color=colour,
             marker=MARKERS[i // len(COLOURS) % len(MARKERS)], markersize=4, linewidth=1, capsize=3,
@@ -160,8 +160,8 @@ def draw(report: dict, file: BinaryIO) -> None:
     left.axhline(0.0, color=BLACK, linewidth=0.8)
     left.set_xticks(range(len(others)), others, rotation=30 if len(others) > 4 else 0)
     left.set(xlim=(-0.5, max(len(others), 1) - 0.3), ylabel="loss_gt",
-             title=f"teacher less {against}'s, by seed; mean, 95 % interval")  # fmt: skip
-    right.set(xlabel="layers that the head needs", ylabel="validation loss_gt",
+             title=f"teacher minus {against}'s, by seed; mean, 95 % interval")  # fmt: skip
+    right.set(xlabel="number of layers below the head", ylabel="validation loss_gt",
               title="each head; mean, standard deviation")  # fmt: skip
     right.xaxis.get_major_locator().set_params(integer=True)
     right.legend(frameon=False)
@@ -173,7 +173,7 @@ def draw(report: dict, file: BinaryIO) -> None:
 
 
 def _settings(report: dict) -> list[str]:
-    """What was compared."""
+    """The lines with the settings of the ablation."""
     common = " ".join(report["overrides"]) or "nothing"
     rows = [[arm, f"`{' '.join(own)}`"] for arm, own in report["arms"].items()]
     lines = [f"Configuration `{report['config']}`, changed in all arms: {common}.", ""]
@@ -186,14 +186,24 @@ def _settings(report: dict) -> list[str]:
             if protocol[name] is not None
         )
         lines += [f"Zero-shot on {', '.join(protocol['files'])}: {details}.", ""]
-    lines += ["Minutes are of training steps, the mean; peak MiB is the largest.", ""]
+    lines += [
+        "Minutes: mean time of the training steps. Peak MiB: the largest of the arm's runs.", ""
+    ]  # fmt: skip
     return lines
 
 
 def _differences(
     report: dict, heads: list[Head], value: Value, against: str, other: Head | None
 ) -> list[str]:
-    """The table of every arm's heads less one head of one arm (None: its same head), if any."""
+    """The lines of a table: heads of each arm minus a head of one arm; no lines without values.
+
+    Args:
+        report: the report.
+        heads: heads in the columns.
+        value: the value to compare.
+        against: the arm to subtract.
+        other: the head of that arm to subtract; None means the same head as in the column.
+    """
     rows = []
     for arm in report["arms"]:
         found = [
@@ -206,14 +216,14 @@ def _differences(
     if not rows:
         return []
     return [
-        f"Less `{against}`'s {other or 'same head'}, seed by seed, with the 95 % interval of the "
-        "mean; below 0 is better.", "",
+        f"Difference to `{against}`'s {other or 'same head'}, arm minus `{against}`, paired by "
+        "seed: mean and its 95 % confidence interval. Below 0 is better.", "",
         *_table(["arm", "seeds", *map(head_name, heads)], rows), "",
     ]  # fmt: skip
 
 
 def _each_run(report: dict, heads: list[Head]) -> list[str]:
-    """The table that has a row for every run: heads on validation, teacher on files."""
+    """The lines of a table with one row per run: validation loss of all heads, teacher on files."""
     runs = report["runs"]
     scored = [
         (title, value)

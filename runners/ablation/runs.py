@@ -1,4 +1,4 @@
-"""The runs of an ablation (`runners.ablate`): their configurations, folders and results."""
+"""The runs of an ablation (`runners.ablate`): configurations, folders and results."""
 
 import json
 from collections.abc import Iterable
@@ -25,10 +25,10 @@ class Run:
     """One training of the ablation.
 
     Attributes:
-        arm: its name.
-        seed: of weights and batches.
-        folder: of the run.
-        overrides: of the configuration, the arm's and the seed's among them.
+        arm: name of the arm.
+        seed: seed of weights and batches.
+        folder: folder of the run.
+        overrides: all overrides of the configuration, including those of arm and seed.
     """
 
     arm: str
@@ -38,7 +38,7 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """Whether it has been trained to its end."""
+        """Whether the training has reached its end."""
         return (self.folder / SUMMARY).exists()
 
     def __str__(self) -> str:
@@ -47,12 +47,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an ablation compares.
+    """The plan of an ablation.
 
     Attributes:
-        config_file: of every run.
-        out: the folder of the ablation.
-        overrides: of every run.
+        config_file: configuration file of every run.
+        out: folder of the ablation.
+        overrides: overrides for every run.
         arms: `{name: overrides of the arm}`.
     """
 
@@ -68,11 +68,11 @@ class Plan:
         return Run(arm, seed, folder, [*self.overrides, *self.arms[arm], *place])
 
     def runs(self, seeds: Iterable[int]) -> list[Run]:
-        """The runs of all arms, seed by seed."""
+        """The runs of all arms, ordered by seed."""
         return [self.run(arm, seed) for seed in seeds for arm in self.arms]
 
     def found_runs(self) -> list[Run]:
-        """Every run of these arms that the folder holds, by arm and seed."""
+        """The runs of these arms that exist on disk, ordered by arm and seed."""
         runs = []
         for arm in self.arms:
             names = [path.name.removeprefix("seed_") for path in (self.out / arm).glob("seed_*")]
@@ -85,7 +85,7 @@ def load(planned: Run, config_file: str) -> EasyDict:
     """The resolved configuration of a run.
 
     Raises:
-        InputError: it is not valid.
+        InputError: the configuration is not valid.
     """
     try:
         return resolve_devices(load_config(config_file, planned.overrides))
@@ -94,10 +94,10 @@ def load(planned: Run, config_file: str) -> EasyDict:
 
 
 def check_arms(configs: dict[Run, EasyDict]) -> None:
-    """Refuses arms that cannot be compared, or that are one.
+    """Refuses arms that cannot be compared, or that have the same configuration.
 
     Raises:
-        InputError: with the arms, and the keys.
+        InputError: names the arms and the key.
     """
     first, *others = {
         planned.arm: identity.result(identity.to_plain(config), world_size(config))
@@ -108,8 +108,8 @@ def check_arms(configs: dict[Run, EasyDict]) -> None:
         for key, value in own.items():
             if key.startswith("DATASET.") and value != first[1][key]:
                 raise InputError(
-                    f"arm {arm}: {key} is {value!r}, arm {first[0]} has {first[1][key]!r}; arms "
-                    "share the corpus and its windows (overrides of all arms stand behind --out)"
+                    f"arm {arm}: {key} is {value!r}, arm {first[0]} has {first[1][key]!r}; all "
+                    "arms must have the same data (put overrides for all arms after --out DIR)"
                 )
         for name, other in seen:
             if own == other:
@@ -118,10 +118,10 @@ def check_arms(configs: dict[Run, EasyDict]) -> None:
 
 
 def check_folder(planned: Run, config: EasyDict) -> None:
-    """Refuses a folder that holds a run of other settings.
+    """Refuses a folder that holds a run with other settings.
 
     Raises:
-        InputError: with the keys.
+        InputError: names the keys that differ.
     """
     stored = planned.folder / "config.json"
     if stored.exists():
@@ -132,25 +132,25 @@ def check_folder(planned: Run, config: EasyDict) -> None:
         if changes:
             lines = ", ".join(f"{key} was {a!r}, is {b!r}" for key, (a, b) in changes.items())
             raise InputError(
-                f"{planned.folder} holds a run of other settings: {lines}; choose another --out, "
-                "or remove that folder"
+                f"{planned.folder} holds a run with other settings: {lines}; choose another "
+                "--out, or remove that folder"
             )
 
 
 def read_json(path: Path) -> dict:
-    """A file that this command or a run wrote.
+    """Reads a JSON file that this command or a run has written.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the file is damaged.
     """
     try:
         return json.loads(path.read_text())
     except ValueError:
-        raise InputError(f"{path} is damaged; remove it, and call the same command again") from None
+        raise InputError(f"{path} is damaged; remove it, and run the same command again") from None
 
 
 def evaluation_of(planned: Run, protocol: dict | None) -> list[dict] | None:
-    """The rows of the run's evaluation, if it is by this protocol and of the last weights."""
+    """The stored evaluation of a run; None if the protocol or the weights have changed since."""
     path = planned.folder / EVALUATION
     if not protocol or not path.exists():
         return None
@@ -160,13 +160,13 @@ def evaluation_of(planned: Run, protocol: dict | None) -> list[dict] | None:
 
 
 def result_of(planned: Run, protocol: dict | None) -> dict:
-    """A finished run's row of the report.
+    """The results of a finished run, for the report.
 
     Returns:
         `{"arm", "seed", "layers", "val": {head: loss_gt}, "val_soft": {layer: loss_soft},
-        "iteration", "seconds", "peak_memory", "machine"}`, and where it was evaluated `"test":
-        {file: {metric: value}}` of the teacher and `"test_students": {layer: the same}`; heads
-        are layers and TEACHER, the last one.
+        "iteration", "seconds", "peak_memory", "machine"}`. If the run was evaluated, also
+        `"test": {file: {metric: value}}` of the teacher, and `"test_students": {layer: {file:
+        {metric: value}}}`. A head is a layer or TEACHER; TEACHER is last.
     """
     summary = read_json(planned.folder / SUMMARY)
     param = read_json(planned.folder / "config.json")["MODEL"]["PARAM"]

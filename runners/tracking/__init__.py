@@ -1,1 +1,1 @@
-"""What a run shows: meters, calibration, TensorBoard, log, figures."""
+"""The output of a run: meters, calibration, TensorBoard, log, figures."""

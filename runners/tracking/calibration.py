@@ -1,8 +1,8 @@
-"""How well a model's quantiles are calibrated, measured at each validation.
+"""Measures at each validation how well the quantiles of a model are calibrated.
 
 Shapes: B windows, H horizon, Q quantiles.
 
-| meter | over targets y, forecasts p |
+| meter | definition (targets y, forecasts p) |
 |---|---|
 | coverage_50, coverage_90 | share of y in [p_0.25, p_0.75], in [p_0.05, p_0.95] |
 | quantile_crossing | share of neighbouring levels i, i + 1 with p_(i+1) < p_i |
@@ -17,7 +17,7 @@ BANDS = {"coverage_50": (0.25, 0.75), "coverage_90": (0.05, 0.95)}
 
 
 def calibration_names(quantiles: Sequence[float] | None) -> list[str]:
-    """What `calibration` measures of such forecasts; a band only where its levels are there."""
+    """The meters that `calibration` returns; a band needs both of its quantile levels."""
     if quantiles is None or len(quantiles) < 2:
         return []
     bands = [name for name, band in BANDS.items() if None not in quantile_indices(band, quantiles)]
@@ -27,18 +27,18 @@ def calibration_names(quantiles: Sequence[float] | None) -> list[str]:
 def calibration(
     forecast: Tensor, target: Tensor, mask: Tensor, quantiles: Sequence[float] | None
 ) -> Tensor:
-    """Coverage of the bands and crossing, as means over the targets that count.
+    """Coverage of the bands and crossing, as means over the valid targets.
 
-    Nothing is read from the device.
+    It does not wait for the device.
 
     Args:
         forecast: p, [B, H, Q].
         target: y, [B, H].
-        mask: [B, H], 1 where a target counts.
-        quantiles: levels, ascending, or None for points.
+        mask: [B, H], 1 where a target is valid.
+        quantiles: levels in ascending order, or None for point forecasts.
 
     Returns:
-        In the order of `calibration_names`, [names] float64; 0 where no target counts.
+        [names] float64 in the order of `calibration_names`; 0 if no target is valid.
     """
     shares = []
     for name in calibration_names(quantiles):
@@ -52,11 +52,14 @@ def calibration(
 
 
 def crosses(forecast: Tensor) -> Tensor:
-    """Whether each level's forecast lies below that of the level before, [..., Q - 1]."""
+    """Whether the forecast of each level is below that of the next lower level, [..., Q - 1]."""
     return forecast.diff(dim=-1) < 0
 
 
 def quantile_indices(levels: Sequence[float], quantiles: Sequence[float]) -> list[int | None]:
-    """Where each level stands among the quantiles, but for rounding; None where it does not."""
-    near = [[i for i, q in enumerate(quantiles) if abs(q - level) < 1e-6] for level in levels]
-    return [found[0] if found else None for found in near]
+    """The index of each level among the quantiles (tolerance 1e-6), or None if it is missing."""
+
+    def index_of(level: float) -> int | None:
+        return next((i for i, q in enumerate(quantiles) if abs(q - level) < 1e-6), None)
+
+    return [index_of(level) for level in levels]

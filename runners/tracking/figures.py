@@ -1,6 +1,6 @@
-"""Pictures of forecasts: how they are drawn, from plain arrays.
+"""Draws forecasts and losses from plain arrays.
 
-Figures are drawn through Figure objects, which need no display and share no state.
+It uses matplotlib's Figure objects, not pyplot: they need no display and share no global state.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,32 +9,32 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-# Okabe and Ito's, which colour-blind readers can tell apart.
+# The palette of Okabe and Ito, which colour-blind readers can distinguish.
 BLACK, BLUE, SKY_BLUE = "#000000", "#0072B2", "#56B4E9"
 COLOURS = (BLUE, "#D55E00", "#009E73", "#CC79A7", "#E69F00", SKY_BLUE, BLACK)
-HISTORY_COLOUR, FORECAST_COLOUR, BAND_COLOUR = BLACK, BLUE, SKY_BLUE  # forecast: the teacher's
-STUDENT_COLOURS = (*COLOURS[1:5], "#882255")  # and Tol's wine
-# Once round for every time that the colours have been used.
+HISTORY_COLOUR, FORECAST_COLOUR, BAND_COLOUR = BLACK, BLUE, SKY_BLUE  # forecast of the teacher
+STUDENT_COLOURS = (*COLOURS[1:5], "#882255")  # the last one is "wine" from the palette of Tol
+# When the colours repeat, the next line style and marker are used.
 LINE_STYLES, MARKERS = ("-", "--", ":", "-."), ("o", "D", "^", "v")
 GREY = "#999999"
-BAND_ALPHAS = (0.3, 0.6)  # the wide band, and the narrow one that lies on it
-BAND_STARTS = (0.05, 0.25)  # lower ends of the 90 % and of the 50 % band
+BAND_ALPHAS = (0.3, 0.6)  # for the wide band, and the narrow band on top of it
+BAND_STARTS = (0.05, 0.25)  # lower levels of the 90 % and of the 50 % band
 
 
 def student_style(layer: int) -> dict[str, str]:
-    """Colour, line and marker of the student on a layer: the same in every picture.
+    """Colour, line style and marker of the student on a layer, the same in every figure.
 
-    The colours go round after five layers, so that students on thirds, halves or quarters of
-    usual depths differ.
+    The colours repeat after five layers. So students at thirds, halves or quarters of the usual
+    depths have different colours.
     """
-    rounds, number = divmod(layer, len(STUDENT_COLOURS))
-    rounds %= len(MARKERS)
-    return {"color": STUDENT_COLOURS[number], "linestyle": LINE_STYLES[rounds],
-            "marker": MARKERS[rounds]}  # fmt: skip
+    cycle, index = divmod(layer, len(STUDENT_COLOURS))
+    cycle %= len(MARKERS)
+    return {"color": STUDENT_COLOURS[index], "linestyle": LINE_STYLES[cycle],
+            "marker": MARKERS[cycle]}  # fmt: skip
 
 
 def render(figure) -> np.ndarray:
-    """A figure of matplotlib as [height, width, 3] uint8."""
+    """Renders a matplotlib figure to [height, width, 3] uint8."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -43,7 +43,7 @@ def render(figure) -> np.ndarray:
 
 
 class Panel(NamedTuple):
-    """What `draw_forecast` draws on one pair of axes."""
+    """The arguments of `draw_forecast` for one forecast."""
 
     history_x: np.ndarray
     history: np.ndarray
@@ -53,7 +53,7 @@ class Panel(NamedTuple):
 
 
 def save_figure(panels: Sequence[Panel], file: BinaryIO) -> None:
-    """Writes forecasts one below the other as PNG."""
+    """Writes forecasts to a PNG file, one below the other."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 0.5 + 2.5 * len(panels)), layout="constrained")
@@ -65,13 +65,14 @@ def save_figure(panels: Sequence[Panel], file: BinaryIO) -> None:
 
 
 class Window(NamedTuple):
-    """What `draw_windows` draws of one window; all in one unit, NaN = missing.
+    """One window for `draw_windows`; all values have the same unit, NaN = missing.
 
     Attributes:
         context: [L].
         labels: [H].
-        teacher: `{level: values [H]}` with 0.5 among them, or `{None: values [H]}` for points.
-        students: `{layer: median or point [H]}`.
+        teacher: `{level: values [H]}` including level 0.5, or `{None: values [H]}` for a point
+            forecast.
+        students: `{layer: median or point forecast [H]}`.
     """
 
     context: np.ndarray
@@ -81,12 +82,15 @@ class Window(NamedTuple):
 
 
 def draw_windows(windows: Sequence[Window]):
-    """A figure of forecasts over the truth, two windows in a row, small enough for a card.
+    """Draws forecasts and the truth, two windows per row, in a figure for TensorBoard.
 
-    Windows of a row share one pair of axes: it is axes and their text that take time to draw.
+    The windows of a row share one axes object, because axes and their text are slow to draw.
 
     Args:
-        windows: of one length and horizon, and of the same heads.
+        windows: windows with the same context length, horizon and heads.
+
+    Returns:
+        A matplotlib Figure.
     """
     from matplotlib.figure import Figure
 
@@ -95,7 +99,7 @@ def draw_windows(windows: Sequence[Window]):
     for row, axes in enumerate(figure.subplots(rows, 1, squeeze=False)[:, 0]):
         _draw_row(axes, windows[2 * row : 2 * row + 2], 2 * row)
     handles, labels = axes.get_legend_handles_labels()
-    top = 1 - 0.07 * ceil(len(labels) / 6)  # a line of the legend has six
+    top = 1 - 0.07 * ceil(len(labels) / 6)  # the legend has six entries per line
     figure.subplots_adjust(left=0.09, right=0.99, bottom=0.06, top=top, hspace=0.16)
     figure.legend(handles, labels, loc="upper center", ncols=6, frameon=False, columnspacing=1.0)
     return figure
@@ -103,44 +107,43 @@ def draw_windows(windows: Sequence[Window]):
 
 def _draw_row(axes, windows: Sequence[Window], number: int) -> None:
     horizon = len(windows[0].labels)
-    seen = min(len(windows[0].context), 3 * horizon)  # enough to tell what is to be forecast
-    width = seen + horizon + max(1, horizon // 4)
-    past, future = np.arange(-seen, 0), np.arange(horizon)
+    shown = min(len(windows[0].context), 3 * horizon)  # context steps to draw
+    width = shown + horizon + max(1, horizon // 4)
+    past, future = np.arange(-shown, 0), np.arange(horizon)
 
-    def beside(parts: Iterable[np.ndarray]) -> np.ndarray:
-        return np.concatenate([np.append(part, np.nan) for part in parts])  # NaN lifts the pen
+    def join(parts: Iterable[np.ndarray]) -> np.ndarray:
+        return np.concatenate([np.append(part, np.nan) for part in parts])  # NaN breaks the line
 
-    def of(level: float | None) -> np.ndarray:
-        return beside(window.teacher[level] for window in windows)
+    def teacher(level: float | None) -> np.ndarray:
+        return join(window.teacher[level] for window in windows)
 
-    past_x, future_x = (
-        beside(steps + i * width for i in range(len(windows))) for steps in (past, future)
-    )
-    axes.plot(past_x, beside(w.context[-seen:] for w in windows), color=HISTORY_COLOUR,
+    past_x = join(past + i * width for i in range(len(windows)))
+    future_x = join(future + i * width for i in range(len(windows)))
+    axes.plot(past_x, join(w.context[-shown:] for w in windows), color=HISTORY_COLOUR,
               linewidth=0.8)  # fmt: skip
-    axes.plot(future_x, beside(w.labels for w in windows), color=HISTORY_COLOUR, linewidth=0.8,
+    axes.plot(future_x, join(w.labels for w in windows), color=HISTORY_COLOUR, linewidth=0.8,
               marker=".", markersize=3, label="truth")  # fmt: skip
     for layer in windows[0].students:
-        values = beside(window.students[layer] for window in windows)
+        values = join(window.students[layer] for window in windows)
         style = student_style(layer) | {"marker": ""}
         axes.plot(future_x, values, **style, linewidth=1.2, label=f"layer {layer}")
     levels = [level for level in windows[0].teacher if level is not None]
-    middle = of(0.5 if levels else None)
-    axes.plot(future_x, middle, color=FORECAST_COLOUR, linewidth=1.6, label="teacher")
+    median = teacher(0.5 if levels else None)
+    axes.plot(future_x, median, color=FORECAST_COLOUR, linewidth=1.6, label="teacher")
     for (low, high), alpha in zip(choose_bands(levels), BAND_ALPHAS, strict=False):
-        axes.fill_between(future_x, of(low), of(high), color=BAND_COLOUR, alpha=alpha, linewidth=0,
-                          label=f"{high - low:.0%}")  # fmt: skip
+        axes.fill_between(future_x, teacher(low), teacher(high), color=BAND_COLOUR, alpha=alpha,
+                          linewidth=0, label=f"{high - low:.0%}")  # fmt: skip
     axes.set_xticks([i * width for i in range(len(windows))],
                     [f"window {number + i}" for i in range(len(windows))])  # fmt: skip
-    axes.set_xlim(-seen, 2 * width - seen)  # a lone window is as wide as the others
-    axes.axvline(width - seen - max(1, horizon // 4) / 2, color=BLACK, linewidth=0.8)
-    # A wild band, or student, must not flatten what it is about.
-    values = np.concatenate([*(w.context[-seen:] for w in windows),
-                             *(w.labels for w in windows), middle])  # fmt: skip
+    axes.set_xlim(-shown, 2 * width - shown)  # a single window is as wide as in a full row
+    axes.axvline(width - shown - max(1, horizon // 4) / 2, color=BLACK, linewidth=0.8)
+    # The y limits ignore bands and students: an extreme one would flatten the other curves.
+    values = np.concatenate([*(w.context[-shown:] for w in windows),
+                             *(w.labels for w in windows), median])  # fmt: skip
     values = values[np.isfinite(values)]
     if values.size:
-        edge = 0.2 * (np.ptp(values) or 1.0)
-        axes.set_ylim(values.min() - edge, values.max() + edge)
+        margin = 0.2 * (np.ptp(values) or 1.0)
+        axes.set_ylim(values.min() - margin, values.max() + margin)
     axes.set_ylabel("z-score", labelpad=0)
     axes.locator_params("y", nbins=5)
     axes.grid(alpha=0.5)
@@ -154,20 +157,23 @@ def draw_depth(
     label: str,
     before: Sequence[float] | None = None,
 ):
-    """A figure of error over depth; each head in its style, the teacher a square.
+    """Draws the error of each head over its depth; the teacher's marker is a square.
 
     Args:
-        errors: `{layer: error of its student}`, in depth order.
+        errors: `{layer: error of its student}`, the shallowest layer first.
         teacher: the teacher's error.
-        num_layers: of the model.
-        label: of the error.
-        before: all of them at an earlier time, the teacher's last, drawn in grey.
+        num_layers: number of layers of the model.
+        label: label of the y axis.
+        before: errors of all heads in the validation before, the teacher last; drawn in grey.
+
+    Returns:
+        A matplotlib Figure.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.5, 3.6), dpi=80)
     axes = figure.add_axes((0.17, 0.14, 0.8, 0.77))
-    depths = [*(layer + 1 for layer in errors), num_layers]  # layers that each head needs
+    depths = [*(layer + 1 for layer in errors), num_layers]  # number of layers below each head
     if before is not None:
         axes.plot(depths, before, color=GREY, marker=".", linewidth=1)
         axes.set_title("grey: the validation before", fontsize="small", loc="right", color=GREY)
@@ -196,21 +202,21 @@ def draw_forecast(
     """Draws the history, the median and up to two bands around it.
 
     Args:
-        axes: of matplotlib.
+        axes: matplotlib axes.
         history_x: datetime64 or numbers, [L].
         history: [L]; NaN leaves a gap.
         future_x: like `history_x`, [H].
-        quantiles: `{level: values [H]}` with 0.5 among them, or `{None: values [H]}` for a point
+        quantiles: `{level: values [H]}` including level 0.5, or `{None: values [H]}` for a point
             forecast.
-        title: as it is to be read; nothing in it is taken for markup.
+        title: plain text; markup in it is not interpreted.
     """
     levels = sorted(level for level in quantiles if level is not None)
-    # The dots show values between two gaps, and horizons of one step.
+    # Markers show single values between two gaps, and a horizon of one step.
     style = {"linewidth": 1.2, "marker": ".", "markersize": 2.5}
     axes.plot(history_x, history, color=HISTORY_COLOUR, label="history", **style)
-    name, middle = ("median", quantiles[0.5]) if levels else ("forecast", quantiles[None])
-    axes.plot(future_x, middle, color=FORECAST_COLOUR, label=name, **style)
-    width = 1 if len(future_x) > 1 else 6  # of a band's edges; one step is all edge
+    name, median = ("median", quantiles[0.5]) if levels else ("forecast", quantiles[None])
+    axes.plot(future_x, median, color=FORECAST_COLOUR, label=name, **style)
+    width = 1 if len(future_x) > 1 else 6  # line width: a band of one step is only a line
     for (low, high), alpha in zip(choose_bands(levels), BAND_ALPHAS, strict=False):
         axes.fill_between(
             future_x, quantiles[low], quantiles[high], color=BAND_COLOUR, alpha=alpha,
@@ -230,8 +236,8 @@ def draw_forecast(
 def choose_bands(levels: Sequence[float]) -> list[tuple[float, float]]:
     """The pairs of levels nearest to the 90 % and the 50 % band, the wide one first.
 
-    Pairs are symmetric about 0.5; where there is none, the outermost levels are a pair, the next
-    ones another, and so on.
+    Pairs are symmetric about 0.5. If no pair is symmetric, the two outermost levels form a pair,
+    the next two another one, and so on.
     """
     below = sorted(level for level in levels if level < 0.5)
     above = sorted((level for level in levels if level > 0.5), reverse=True)

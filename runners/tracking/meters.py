@@ -1,4 +1,4 @@
-"""Meters of training and validation: their names, and their averages over valid label steps."""
+"""Meters of training and validation: names, and averages over valid label steps."""
 
 import torch
 from torch import Tensor
@@ -8,22 +8,22 @@ from runners.distributed import all_reduce_sum
 
 
 def gt_meter(head: Head) -> str:
-    """The meter of a head's loss against the ground truth, without `train/` or `val/`."""
+    """Name of the meter for a head's loss against the ground truth, without `train/` or `val/`."""
     return "loss_gt_teacher" if head == TEACHER else f"loss_gt_head_{head}"
 
 
 def soft_meter(layer: int) -> str:
-    """The meter of a student's loss against the teacher, without `train/` or `val/`."""
+    """Name of the meter for a student's loss against the teacher, without `train/` or `val/`."""
     return f"loss_soft_student_{layer}"
 
 
 def head_name(head: Head) -> str:
-    """A head in words: 'layer 3', 'teacher'."""
+    """Name of a head for readers: 'layer 3', 'teacher'."""
     return TEACHER if head == TEACHER else f"layer {head}"
 
 
 def loss_names(layers: tuple[int, ...]) -> list[str]:
-    """The loss meters of a model with students on these layers."""
+    """Names of the loss meters of a model with students on these layers."""
     return [
         "loss",
         gt_meter(TEACHER),
@@ -38,7 +38,7 @@ def loss_values(total: Tensor, losses: BYOTLosses, huber: Tensor) -> Tensor:
 
     Args:
         total: L_total.
-        losses: of every head.
+        losses: losses of all heads.
         huber: Huber loss of the teacher's median.
     """
     students = [losses.gt[layer] for layer in losses.soft]
@@ -47,11 +47,11 @@ def loss_values(total: Tensor, losses: BYOTLosses, huber: Tensor) -> Tensor:
 
 
 class Meters:
-    """Weighted averages, summed on the device and read only when asked for.
+    """Weighted averages; the sums stay on the device until `averages` reads them.
 
     Args:
-        names: of the meters, in the order in which `add` takes their values.
-        device: where the sums are.
+        names: names of the meters, in the order of the values for `add`.
+        device: device of the sums.
     """
 
     def __init__(self, names: list[str], device: torch.device):
@@ -62,14 +62,14 @@ class Meters:
         """Adds values of this process.
 
         Args:
-            values: [meters] float64; where the weight is 0 they may be anything.
-            weight: of the values, a scalar: the number of label steps that they are means over.
+            values: [meters] float64, means over label steps; ignored if the weight is 0.
+            weight: number of these label steps, a scalar.
         """
         self._sums[:-1] += torch.where(weight > 0, values * weight, 0.0)
         self._sums[-1] += weight
 
     def averages(self) -> dict[str, float]:
-        """The averages over all processes since the last call; NaN where nothing was added."""
+        """The averages over all processes since the last call; NaN if nothing was added."""
         *sums, weight = all_reduce_sum(self._sums).tolist()
         self._sums.zero_()
         return {
@@ -82,5 +82,5 @@ class Meters:
         return all_reduce_sum(self._sums.clone()).tolist()
 
     def load_state(self, state: list[float]) -> None:
-        """Takes up the sums of a checkpoint; only one process of a run may do so."""
+        """Restores the sums of a checkpoint; call it in only one process of a run."""
         self._sums.copy_(torch.tensor(state, dtype=torch.float64))

@@ -1,4 +1,4 @@
-"""What a run reports: terminal, training.log, progress bar and TensorBoard."""
+"""The output of a run: terminal, training.log, progress bar and TensorBoard."""
 
 import logging
 import sys
@@ -13,30 +13,30 @@ from runners.tracking.meters import gt_meter, head_name, soft_meter
 from runners.tracking.tensorboard import TensorBoardWriter
 
 DAY = 24 * 3600.0
-OFTEN_ASKED_FOR = "MODEL.PARAM.BYOT.", "TRAIN.OPTIM.", "TRAIN.NUM_", "TRAIN.DATA.", "DATASET."
+SHOWN_FIRST = "MODEL.PARAM.BYOT.", "TRAIN.OPTIM.", "TRAIN.NUM_", "TRAIN.DATA.", "DATASET."
 logger = logging.getLogger("utp")
 
 
 class _LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
-        """A full disk must not fill the terminal too; the line stands there anyway."""
+        """Ignores a full disk: the terminal already shows the line, and needs no traceback."""
 
 
 class _AboveProgressBar(logging.StreamHandler):
     def emit(self, record: logging.LogRecord) -> None:
-        with suppress(OSError):  # output may go to a file on a full disk
+        with suppress(OSError):  # stderr may be a file on a full disk
             tqdm.write(self.format(record), file=sys.stderr)
 
 
 class RunLog:
-    """Speaks for the main process of a run; in the others it is silent.
+    """Writes the output of a run; only the main process writes.
 
     Args:
-        folder: of the run.
-        iteration: where training begins.
-        num_iterations: where it ends.
-        is_main: whether this process is the one that speaks.
-        validation: the last one's meters, where training goes on.
+        folder: folder of the run.
+        iteration: number of finished iterations at the start.
+        num_iterations: number of iterations at the end.
+        is_main: whether this is the main process.
+        validation: meters of the last validation, if the run is resumed.
     """
 
     def __init__(
@@ -53,13 +53,14 @@ class RunLog:
         self._postfix = {}
         if validation:
             self._postfix["val"] = f"{validation[gt_meter(TEACHER)]:.4f}"
-        # Where there is no terminal (None), lines take the place of the bar.
+        # None: no bar if stderr is not a terminal.
         self.progress = tqdm(
             total=num_iterations, initial=iteration, unit="it", disable=None if is_main else True
         )
         if is_main:
             self.tensorboard = TensorBoardWriter(folder, iteration)
             console = _AboveProgressBar()
+            # DEBUG lines have the same content as the bar.
             console.setLevel(logging.INFO if sys.stderr.isatty() else logging.DEBUG)
             self._handlers = [console, _LogFile(folder / "training.log")]
             for handler in self._handlers:
@@ -70,32 +71,32 @@ class RunLog:
             logger.propagate = False
 
     def say(self, line: str, level: int = logging.INFO) -> None:
-        """One line on the terminal and in training.log; DEBUG is left out beside a bar."""
+        """Writes a line to the terminal and to training.log."""
         if self.is_main:
             logger.log(level, line)
 
     def skipped(self, number: int, iteration: int) -> None:
-        """How many steps have changed no weight, if any has."""
+        """Warns of skipped steps, if there are any so far."""
         if number:
-            line = f"iteration {iteration}: {number} non-finite steps skipped until now"
+            line = f"iteration {iteration}: {number} non-finite steps skipped so far"
             self.say(line, logging.WARNING)
 
     def settings(self, values: dict[str, object], layers: tuple[int, ...], iteration: int) -> None:
-        """The run's own record, and once in its life how its charts are laid out.
+        """Writes the settings of the run, and once per run the chart layout, to TensorBoard.
 
         Args:
-            values: `{dotted key: value}`, resolved.
-            layers: of the students.
-            iteration: from which on they hold.
+            values: settings as `{dotted key: value}`.
+            layers: layers of the students.
+            iteration: number of finished iterations.
         """
         if not self.is_main:
             return
-        keys = sorted(values, key=lambda key: not key.startswith(OFTEN_ASKED_FOR))  # else as it is
+        keys = sorted(values, key=lambda key: not key.startswith(SHOWN_FIRST))
         self.tensorboard.settings({key: values[key] for key in keys}, layers, iteration)
         self._flush(iteration)
 
     def training(self, values: dict[str, float], iteration: int) -> None:
-        """The meters of one log interval."""
+        """Writes the training meters of one log interval."""
         if not self.is_main:
             return
         self.tensorboard.scalars("train", values, iteration)
@@ -112,13 +113,13 @@ class RunLog:
     def validation(
         self, values: dict[str, float], iteration: int, is_best: bool, pictures: dict[str, ndarray]
     ) -> None:
-        """The meters of one validation.
+        """Writes the meters and pictures of one validation.
 
         Args:
-            values: by name.
-            iteration: after which.
-            is_best: whether the teacher has never been better.
-            pictures: by tag, each [height, width, 3] uint8.
+            values: `{meter: value}`.
+            iteration: number of finished iterations.
+            is_best: whether the teacher has its lowest loss so far.
+            pictures: `{tag: picture [height, width, 3] uint8}`.
         """
         if not self.is_main:
             return
@@ -131,17 +132,17 @@ class RunLog:
         self.say(f"iteration {iteration}: val/loss_gt_teacher {teacher}{best}")
 
     def warn_if_long(self, seconds_per_step: float, num_steps: int) -> None:
-        """Says so where the rest of the run takes more than a day on this machine."""
+        """Warns if the rest of the run will take more than a day on this machine."""
         days = seconds_per_step * num_steps / DAY
         if days > 1:
             self.say(
-                f"at {seconds_per_step:.1f} s a step this run takes about {days:.1f} days here; "
-                "a configuration for such a machine: python train.py -c config/utp_tiny.py",
+                f"at {seconds_per_step:.1f} s a step this run takes about {days:.1f} days on this "
+                "machine; for a smaller model: python train.py -c config/utp_tiny.py",
                 logging.WARNING,
             )
 
     def table(self, values: dict[str, float], layers: tuple[int, ...], iteration: int) -> None:
-        """The validation losses of each head, by depth, and how to look at the curves."""
+        """Writes the validation losses of all heads, and the command that shows the curves."""
         rows = [("head", "val loss_gt", "val loss_soft")]
         for layer in layers:
             gt, soft = values[gt_meter(layer)], values[soft_meter(layer)]
@@ -157,12 +158,12 @@ class RunLog:
         except OSError as error:
             self.say(
                 f"iteration {iteration}: TensorBoard's file cannot be written "
-                f"({error.strerror}); training goes on, its points are written later",
+                f"({error.strerror}); training continues, and the points are written later",
                 logging.WARNING,
             )
 
     def close(self) -> None:
-        """Closes bar and files."""
+        """Closes the progress bar and the files."""
         self.progress.close()
         if self.is_main:
             self.tensorboard.close()

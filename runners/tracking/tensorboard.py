@@ -1,4 +1,4 @@
-"""TensorBoard's event files of a run: what is written, and how its charts are laid out."""
+"""Writes the TensorBoard event files of a run, and defines the layout of its charts."""
 
 import time
 from collections.abc import Iterator
@@ -18,21 +18,24 @@ from losses.byot import TEACHER
 from runners.tracking.meters import gt_meter, soft_meter
 
 Layout = dict[str, dict[str, list]]
-FIRST_EVENTS = 5  # a run's layout is among so many first ones of a file
+FIRST_EVENTS = 5  # number of events to search; the layout is among the first ones of a file
 
 
 def chart_layout(layers: tuple[int, ...]) -> Layout:
-    """The custom scalars: all heads in one chart, by depth, the teacher last.
+    """The layout of the tab Custom Scalars; charts of all heads list the teacher last.
 
-    TensorBoard merges the groups of several runs, provided that all runs have the same ones: so a
-    run without students has each of these groups too.
+    TensorBoard merges the groups of several runs only if all runs have the same groups. So a run
+    without students has each of these groups too.
 
     Args:
-        layers: of the students.
+        layers: layers of the students.
+
+    Returns:
+        `{group: {chart title: [kind, [regular expression of a tag, ...]]}}`.
     """
 
     def chart(*tags: str) -> list:
-        return ["Multiline", [f"{tag}$" for tag in tags]]  # regular expressions for re.match
+        return ["Multiline", [f"{tag}$" for tag in tags]]  # $: no other tag with this prefix
 
     def heads(group: str) -> dict[str, list]:
         if not layers:
@@ -47,7 +50,7 @@ def chart_layout(layers: tuple[int, ...]) -> Layout:
 
     teacher = gt_meter(TEACHER)
     of_teacher = {
-        "val: loss_gt of the teacher": chart(f"val/{teacher}"),  # of all runs, one line each
+        "val: loss_gt of the teacher": chart(f"val/{teacher}"),  # one line for each run
         "train against val (teacher)": chart(f"train/{teacher}", f"val/{teacher}"),
     }
     return {
@@ -64,18 +67,19 @@ def chart_layout(layers: tuple[int, ...]) -> Layout:
 class TensorBoardWriter:
     """Writes the event files of one run; the x axis is the iteration.
 
-    Events that cannot be written are kept and written later: a full disk costs no point.
+    Events that cannot be written are kept and written later, so a full disk loses no point.
 
     Args:
-        folder: of the run.
-        iteration: where training begins; TensorBoard drops what an earlier try wrote after it.
+        folder: folder of the run.
+        iteration: number of finished iterations at the start; TensorBoard drops points that an
+            earlier try wrote for later iterations.
     """
 
     def __init__(self, folder: Path, iteration: int):
         self._folder = folder
         self._has_layout = any(map(_holds_layout, folder.glob("events.out.tfevents.*")))
-        self._events = []  # of the newest iteration, and all that are not on disk
-        self._num_written = 0  # of these
+        self._events = []  # events of the newest iteration, and events that are not on disk
+        self._num_written = 0  # number of written events in this list
         self._first_step = iteration + 1
         self._file = self._open(self._first_step)
 
@@ -85,17 +89,17 @@ class TensorBoardWriter:
             self._add(summaries.scalar(f"{group}/{name}", value), iteration)
 
     def pictures(self, pictures: dict[str, ndarray], iteration: int) -> None:
-        """Adds pictures by tag, each [height, width, 3] uint8."""
+        """Adds pictures `{tag: picture [height, width, 3] uint8}`."""
         for tag, picture in pictures.items():
             self._add(summaries.image(tag, picture, dataformats="HWC"), iteration)
 
     def settings(self, values: dict[str, object], layers: tuple[int, ...], iteration: int) -> None:
-        """Adds the settings as a text, and once in a run's life the layout of its charts.
+        """Adds the settings as a text, and once per run the layout of its charts.
 
         Args:
-            values: `{key: value}`, in the order in which they are shown.
-            layers: of the students.
-            iteration: from which on the settings hold.
+            values: `{key: value}`, in the order of the displayed table.
+            layers: layers of the students.
+            iteration: number of finished iterations.
         """
         rows = "\n".join(f"| {key} | `{value!r}` |" for key, value in values.items())
         self._add(summaries.text("config", f"| key | value |\n|---|---|\n{rows}"), iteration)
@@ -104,28 +108,28 @@ class TensorBoardWriter:
             self._has_layout = True
 
     def flush(self) -> None:
-        """Brings all events to disk.
+        """Writes all events to disk.
 
         Raises:
-            OSError: not now; the next call tries again.
+            OSError: writing failed; the next call tries again.
         """
         if self._num_written == len(self._events):
             return
         try:
-            if self._file is None:  # part of the last try may be on disk
-                # The settings have the iteration before the first step, but drop no point of it.
+            if self._file is None:  # the last try failed; a part of it may be on disk
+                # The settings belong to the iteration before the first step; keep its points.
                 self._file = self._open(max(self._first_step, self._events[0].step))
                 self._num_written = 0
             for event in self._events[self._num_written :]:
                 self._file.add_event(event)
             self._file.flush()
         except OSError:
-            self._file = None  # its thread is dead
+            self._file = None  # an error ends the writer's thread
             raise
         self._num_written = len(self._events)
 
     def close(self) -> None:
-        """Writes what is left, where it can be written."""
+        """Writes the remaining events, if the disk can be written."""
         with suppress(OSError):
             self.flush()
             if self._file is not None:
@@ -139,7 +143,7 @@ class TensorBoardWriter:
         self._events.append(Event(summary=summary, step=iteration, wall_time=time.time()))
 
     def _open(self, purge_step: int) -> EventFileWriter:
-        """A new event file; TensorBoard drops what older files hold from purge_step on."""
+        """Opens a new event file; TensorBoard drops points of older files from purge_step on."""
         file = EventFileWriter(str(self._folder))
         start = SessionLog(status=SessionLog.START)
         file.add_event(Event(step=purge_step, wall_time=time.time(), session_log=start))
@@ -147,7 +151,7 @@ class TensorBoardWriter:
 
 
 def _holds_layout(path: Path) -> bool:
-    """Whether a run's event file holds the layout of its charts."""
+    """Whether an event file holds the layout of the charts."""
     return CONFIG_SUMMARY_TAG in islice(_tags(path), FIRST_EVENTS)
 
 

@@ -1,1 +1,1 @@
-"""The parts of a training beside its loop: batches, optimizer, checkpoints, signals, devices."""
+"""Parts of a training outside its loop: batches, optimizer, checkpoints, signals, devices."""

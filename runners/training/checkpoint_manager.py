@@ -1,4 +1,4 @@
-"""The checkpoints of one run: when they are saved, and what happens when that fails."""
+"""Saves and finds the checkpoints of one run, and handles failed saves."""
 
 import errno
 import logging
@@ -16,19 +16,19 @@ from runners.tracking.meters import gt_meter
 from runners.tracking.run_log import RunLog
 from runners.training.stopping import TrainingError
 
-NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # of a file system that has none
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # the file system cannot lock files
 
 
 class CheckpointManager:
-    """Saves and finds the checkpoints of a run's folder; the first process writes.
+    """Saves and finds the checkpoints of a run; only the first process writes.
 
     Args:
-        folder: of the run.
-        config: the run's, plain.
-        process: this one.
+        folder: folder of the run.
+        config: configuration of the run, as plain values.
+        process: this process.
 
     Attributes:
-        best_metrics: the validation of best.pt, `{"val/<meter>": value, "iteration": int}`.
+        best_metrics: validation meters of best.pt, `{"val/<meter>": value, "iteration": int}`.
     """
 
     def __init__(self, folder: Path, config: dict, process: Process):
@@ -36,62 +36,67 @@ class CheckpointManager:
         self.config = config
         self.process = process
         self.best_metrics = {}
-        self._saved_iteration = 0  # of latest.pt; there is nothing to save before the first step
-        self._failed = {}  # {file name: why it is not what it should be}
+        self._saved_iteration = 0  # of latest.pt; iteration 0 is never saved
+        self._failed = {}  # {file name: error of the last save}
         self._latest_is_damaged = False
-        # Without flock, filelock would leave a file that outlives a killed run: rather no lock.
+        # No soft lock: its file would remain after a killed run, and block the next run.
         self._lock = FileLock(folder / ".lock", blocking=False, fallback_to_soft=False)
 
     def lock(self, make_folder: bool = False) -> list[str]:
         """Locks the folder for this run, until `unlock` or the end of the process.
 
         Args:
-            make_folder: make a folder that is not there; otherwise it is not locked.
+            make_folder: create a missing folder; otherwise a missing folder is not locked.
 
         Returns:
-            Lines for the log: a file system without locks is only warned of.
+            Lines for the log: a warning if the file system cannot lock files.
 
         Raises:
-            CheckpointError: another run has locked it.
+            CheckpointError: another run has locked the folder.
         """
-        is_taken, lines = False, []
+        is_locked, lines = False, []
         if self.process.is_main and make_folder:
             self.folder.mkdir(parents=True, exist_ok=True)
         if self.process.is_main and self.folder.is_dir() and not self._lock.is_locked:
             try:
                 self._lock.acquire()
             except Timeout:
-                is_taken = True
+                is_locked = True
             except OSError as error:
                 if error.errno not in NO_LOCKS:
                     raise
                 lines = [
-                    f"{self.folder}: this file system has no locks ({error.strerror}); nothing "
-                    "keeps a second run out of this folder"
+                    f"{self.folder}: this file system cannot lock files ({error.strerror}); do "
+                    "not start a second run in this folder"
                 ]
-        ((is_taken,), *_) = distributed.all_gather_ints(is_taken)
-        if is_taken:
-            raise CheckpointError(f"{self.folder}: another run trains in this folder; let it end")
+        if distributed.all_gather_ints(is_locked)[0][0]:
+            raise CheckpointError(
+                f"{self.folder}: another run trains in this folder; wait for its end"
+            )
         return lines
 
     def unlock(self) -> None:
-        """Gives the folder back."""
+        """Releases the lock of the folder."""
         self._lock.release()
 
     def find(self) -> tuple[dict | None, list[str]]:
-        """The checkpoint to go on from, or None where there is none; and lines for the log.
+        """Finds the checkpoint to resume from.
+
+        Returns:
+            The checkpoint, or None if there is no checkpoint; and lines for the log.
 
         Raises:
-            CheckpointError: every one is damaged, or is of another training, or the processes
-                do not see the same folder.
+            CheckpointError: all checkpoints are damaged, or the newest is from a different
+                training, or the processes do not see the same folder.
         """
         state, path, damaged = checkpoint.load_newest(self.folder)
-        own = -1 if state is None else state.get("iteration", 0)  # weights alone have none
+        # A file with only weights has no iteration.
+        own = -1 if state is None else state.get("iteration", 0)
         found = [iteration for (iteration,) in distributed.all_gather_ints(own)]
         if len(set(found)) > 1:
             raise CheckpointError(
                 f"{self.folder}: the processes found checkpoints of different iterations, "
-                f"{found} (-1 is none); all hosts must share this folder"
+                f"{found} (-1 means no checkpoint); all hosts must share this folder"
             )
         if state is None:
             return None, [f"{self.folder} holds no checkpoint; starting from the beginning"]
@@ -109,14 +114,15 @@ class CheckpointManager:
         ]
 
     def _check_same_training(self, state: dict, path: Path) -> None:
-        """Refuses a checkpoint of another model, data, seed, optimizer or global batch.
+        """Refuses a checkpoint with a different model, data, seed, optimizer or global batch.
 
         Args:
             state: the checkpoint.
-            path: where it comes from, for the error.
+            path: file of the checkpoint, for the error message.
 
         Raises:
-            CheckpointError: with every key that differs, then and now; or it holds weights alone.
+            CheckpointError: settings differ (the message lists them), or the file holds only
+                weights.
         """
         if "config" not in state or "world_size" not in state:
             raise CheckpointError(
@@ -128,29 +134,29 @@ class CheckpointManager:
         )
         if changes:
             text = ", ".join(f"{key} {then!r} -> {now!r}" for key, (then, now) in changes.items())
-            raise CheckpointError(f"{path} is of another training: {text}")
+            raise CheckpointError(f"{path} is from a training with other settings: {text}")
 
     def is_best(self, values: dict[str, float]) -> bool:
-        """Whether a validation has the teacher's lowest loss: inference uses the teacher."""
+        """Whether the validation loss of the teacher, which makes the forecasts, is a new low."""
         loss = gt_meter(TEACHER)
         return values[loss] < self.best_metrics.get(f"val/{loss}", math.inf)
 
     def save_best(self, state: dict, values: dict[str, float], log: RunLog) -> None:
-        """Saves best.pt, with the validation that made it so."""
+        """Saves best.pt with its validation meters."""
         before = self.best_metrics
         self.best_metrics = {f"val/{name}": value for name, value in values.items()}
         self.best_metrics["iteration"] = state["iteration"]
         if not self._save(BEST, state, log):
-            self.best_metrics = before  # of the file that is there
+            self.best_metrics = before  # the old best.pt is still there
 
     def save_latest(self, state: dict, log: RunLog) -> None:
-        """Saves latest.pt, and keeps the one before it, unless this iteration is there already."""
+        """Saves latest.pt if it has another iteration; the old file becomes previous.pt."""
         if self._saved_iteration != state["iteration"] and self._save(LATEST, state, log):
             self._saved_iteration = state["iteration"]
             self._latest_is_damaged = False
 
     def check(self) -> None:
-        """Raises where a checkpoint is missing now that no later one will replace it.
+        """Called at the end of training: raises an error if the last save of a file failed.
 
         Raises:
             TrainingError: with the reason, on all processes.
@@ -159,7 +165,7 @@ class CheckpointManager:
             raise TrainingError("; ".join(self._failed.values()))
 
     def _save(self, name: str, state: dict, log: RunLog) -> bool:
-        """Whether the checkpoint is on disk; where it is not, training goes on to the next."""
+        """Saves a checkpoint and returns whether it is on disk; a failed save is only logged."""
         own = {
             "format_version": checkpoint.FORMAT_VERSION,
             "config": self.config,
@@ -175,8 +181,8 @@ class CheckpointManager:
             except CheckpointError as caught:
                 error = str(caught)
                 log.say(
-                    f"NOT SAVED at iteration {state['iteration']}: {error}. What was there is as "
-                    "it was; training goes on to the next save",
+                    f"NOT SAVED at iteration {state['iteration']}: {error}. The old checkpoint is "
+                    "unchanged; training continues",
                     logging.WARNING,
                 )
         failed = distributed.all_gather_ints(error is not None)[0][0]

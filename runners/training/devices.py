@@ -1,4 +1,4 @@
-"""The devices of this machine: how many a run takes, what they can do, what they are called."""
+"""The devices of this machine: how many a run uses, their features, and their names."""
 
 import os
 import resource
@@ -13,14 +13,15 @@ from config.schema import refuse
 
 
 def resolve_devices(config: EasyDict) -> EasyDict:
-    """A copy of a configuration with what depends on this machine.
+    """A copy of a configuration in which the settings that depend on this machine are set.
 
-    GPU_NUM becomes a number. Where TRAIN.CKPT_SAVE_DIR is None, it becomes a folder that is named
-    by the trajectory of the run: the global batch, and so the number of processes, is part of it.
+    GPU_NUM becomes a number. If TRAIN.CKPT_SAVE_DIR is None, it becomes a folder name with the
+    hash of the run's trajectory, which depends on the global batch and so on the number of
+    processes.
 
     Raises:
-        ConfigError: more GPUs than are visible, another number than torchrun has started, or a
-            run's folder that cannot be made.
+        ConfigError: GPU_NUM is larger than the number of visible GPUs or differs from the number
+            of processes that torchrun started, or the folder of the run cannot be created.
     """
     config = deepcopy(config)
     visible, launched = torch.cuda.device_count(), os.environ.get("LOCAL_WORLD_SIZE")
@@ -30,7 +31,7 @@ def resolve_devices(config: EasyDict) -> EasyDict:
     if visible < config.GPU_NUM:
         raise refuse("GPU_NUM", config.GPU_NUM, f"an int from 0 to {visible}, the visible GPUs")
     if launched and config.GPU_NUM not in (0, local):
-        allowed = f"0 (the CPU), or {local}, the processes that torchrun starts on each host"
+        allowed = f"0 (the CPU), or {local} (torchrun started {local} processes on this host)"
         raise refuse("GPU_NUM", config.GPU_NUM, allowed)
     if config.TRAIN.CKPT_SAVE_DIR is None:
         name = f"{config.DATASET.NAME}_{trajectory_hash(to_plain(config), world_size(config))}"
@@ -40,40 +41,40 @@ def resolve_devices(config: EasyDict) -> EasyDict:
 
 
 def world_size(config: dict) -> int:
-    """Processes of a run: those that torchrun started, else one per GPU, or one on the CPU.
+    """Number of processes of a run: as torchrun started, else one per GPU or one on the CPU.
 
     Args:
-        config: after `resolve_devices`.
+        config: configuration from `resolve_devices`.
     """
     return int(os.environ.get("WORLD_SIZE") or max(1, config["GPU_NUM"]))
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is fast: on CUDA, or on a CPU that has the instructions."""
+    """Whether bfloat16 is fast: on CUDA, or on a CPU with AMX or AVX512-BF16."""
     capabilities = torch.cpu.get_capabilities()
     on_cpu = capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")
     return device.type == "cuda" or bool(on_cpu)
 
 
 def peak_memory(device: torch.device) -> int:
-    """The most bytes that torch held on a GPU since the process began, or the process itself."""
+    """Peak memory in bytes: memory allocated by torch on a GPU, or memory of the process on CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status")
-    if status.exists():  # on Linux, rusage also counts the process that started this one
+    if status.exists():  # on Linux, ru_maxrss may be the peak of the parent process
         return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def machine(device: torch.device) -> str:
-    """One line about the machine; the bits and the seconds of a run depend on it."""
+    """The device and the version of torch in one line: results and times depend on them."""
     if device.type == "cuda":
-        what = f"{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"
+        name = f"{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}"
     else:
-        what = (
+        name = (
             f"CPU with {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
         )
-    return f"{what}, torch {torch.__version__}"
+    return f"{name}, torch {torch.__version__}"
 
 
 def _check_run_dir(run_dir: str) -> None:
@@ -82,5 +83,5 @@ def _check_run_dir(run_dir: str) -> None:
             return
         if os.path.lexists(path):
             raise refuse(
-                "TRAIN.CKPT_SAVE_DIR", run_dir, f"a folder, or a new one; {path} is no folder"
+                "TRAIN.CKPT_SAVE_DIR", run_dir, f"an existing or a new folder; {path} is no folder"
             )

@@ -1,4 +1,4 @@
-"""The windows of a run: its corpus, and the micro-batches of each step."""
+"""Loads the data of a run: its corpus, and the micro-batches of each step."""
 
 import multiprocessing
 from contextlib import suppress
@@ -19,7 +19,10 @@ DATASETS = Path("datasets")
 
 
 def open_corpus(config: EasyDict, process: Process) -> tuple[WindowDataset, WindowDataset]:
-    """The training and the validation windows; the synthetic corpus is built where it is missing.
+    """Opens the corpus of a run; builds the synthetic corpus if it is missing.
+
+    Returns:
+        The training windows and the validation windows.
 
     Raises:
         CorpusError: the corpus is missing or damaged.
@@ -32,7 +35,7 @@ def open_corpus(config: EasyDict, process: Process) -> tuple[WindowDataset, Wind
         distributed.barrier()
     if not root.is_dir():
         raise CorpusError(
-            f"DATASET.NAME {name!r}: there is no corpus at {root}; make it with: "
+            f"DATASET.NAME {name!r}: there is no corpus at {root}; create it with: "
             f"python -m data.prepare FILE.csv ... --out {root}"
         )
     lengths = param.context_length, param.target_length
@@ -43,17 +46,17 @@ def open_corpus(config: EasyDict, process: Process) -> tuple[WindowDataset, Wind
 
 
 class StepBatches:
-    """This process's micro-batches, step by step, read by loader processes if there are any.
+    """The micro-batches of this process for each optimizer step.
 
     Args:
-        windows: of the training.
-        train: the configuration's TRAIN.
-        process: this one.
-        step: the first that has not been trained on.
-        pin_memory: whether they go to a GPU.
+        windows: training windows.
+        train: section TRAIN of the configuration.
+        process: this process.
+        step: number of the first step to load, counted from 0.
+        pin_memory: whether to use page-locked memory, for copies to a GPU.
 
     Attributes:
-        failure: CorpusError or TrainingError once a batch could not be read, or None.
+        failure: the CorpusError or TrainingError of a failed read, or None.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class StepBatches:
             batch_sampler=ranges,
             num_workers=train.DATA.NUM_WORKERS,
             pin_memory=pin_memory,
-            collate_fn=_as_is,  # __getitems__ returns whole batches
+            collate_fn=_identity,  # __getitems__ returns complete batches
             worker_init_fn=ignore_signals,
         )
         others = set(multiprocessing.active_children())
@@ -77,11 +80,11 @@ class StepBatches:
         self._loaders = set(multiprocessing.active_children()) - others
 
     def next(self) -> list[Batch]:
-        """The micro-batches of the next step, on the CPU; none where `failure` says why."""
+        """The micro-batches of the next step, on the CPU; an empty list if reading failed."""
         try:
             return list(islice(self._batches, self._per_step))
         except (CorpusError, OSError, RuntimeError) as error:
-            # From a loader's process it comes with a traceback; the last line is what was raised.
+            # An error from a worker process contains its traceback; the message is the last line.
             line = str(error).strip().rpartition("\n")[2].removeprefix("data.corpus.CorpusError: ")
             self.failure = (
                 CorpusError(line)
@@ -91,10 +94,10 @@ class StepBatches:
             return []
 
     def close(self) -> None:
-        """Ends the loader's processes."""
-        # Not left to the garbage collector: a failed iterator is part of a cycle. And where one of
-        # its processes was killed, torch may leave the others, which ignore the signal that Python
-        # sends them when it ends.
+        """Ends the worker processes."""
+        # The garbage collector would end them late, since a failed iterator is part of a cycle.
+        # If one worker was killed, torch may not end the others; they ignore SIGTERM (see
+        # `ignore_signals`), so they are killed.
         if self._loaders:
             with suppress(RuntimeError):
                 self._batches._shutdown_workers()
@@ -102,5 +105,5 @@ class StepBatches:
             process.kill()
 
 
-def _as_is(batch: Batch) -> Batch:
+def _identity(batch: Batch) -> Batch:
     return batch

@@ -10,9 +10,14 @@ from runners.training.stopping import TrainingError
 
 
 def cosine_warmup(step: int, num_warmup_steps: int, num_training_steps: int) -> float:
-    """Factor of the learning rate at a step counted from 0: linear to 1, then cosine to 0.
+    """Factor of the learning rate: linear warm-up to 1, then cosine decay to 0.
 
-    The warm-up's first step has factor 1 / num_warmup_steps, not 0, and its last has 1.
+    The first step of the warm-up has the factor 1 / num_warmup_steps, not 0; its last step has 1.
+
+    Args:
+        step: number of the step, counted from 0.
+        num_warmup_steps: steps of the warm-up.
+        num_training_steps: steps of the schedule; later steps have the factor 0.
     """
     if step < num_warmup_steps:
         return (step + 1) / num_warmup_steps
@@ -21,18 +26,19 @@ def cosine_warmup(step: int, num_warmup_steps: int, num_training_steps: int) -> 
 
 
 class StepGuard:
-    """Finds steps with a non-finite loss or gradient norm, without reading from the device.
+    """Finds bad steps (non-finite loss or gradient norm) without waiting for the device.
 
-    Once `limit` steps in a row were bad, every later one counts as bad too. So the weights stay as
-    they are until the training loop calls `check_limit` and ends.
+    After `limit` bad steps in a row, every later step counts as bad too. So the weights stay
+    unchanged until the training loop calls `check_limit`, which ends the training.
 
     Args:
-        limit: bad steps in a row that end the training.
-        device: where losses and gradients are.
+        limit: training ends after this many bad steps in a row.
+        device: device of the losses and gradients.
 
     Attributes:
-        bad_steps_in_a_row: until now, int64 scalar on the device.
-        bad_steps: in all until now, likewise.
+        bad_steps_in_a_row: number of bad steps since the last good step; int64 scalar on the
+            device.
+        bad_steps: number of all bad steps; int64 scalar on the device.
     """
 
     def __init__(self, limit: int, device: torch.device):
@@ -41,9 +47,13 @@ class StepGuard:
         self.bad_steps = torch.zeros((), dtype=torch.int64, device=device)
 
     def check(self, loss: Tensor, grad_norm: Tensor) -> Tensor:
-        """Whether this step must be skipped, on all ranks alike, as 0.0 or 1.0.
+        """Returns 1.0 if all ranks must skip this step, otherwise 0.0 (a scalar on the device).
 
-        It is what fused optimizers take as `found_inf`: they leave weights and state untouched.
+        Fused optimizers take it as `found_inf`: at 1.0 they change neither weights nor state.
+
+        Args:
+            loss: scalar loss of this rank.
+            grad_norm: scalar gradient norm.
         """
         finite = loss.isfinite() & grad_norm.isfinite()
         bad = all_reduce_sum((~finite).float()) > 0
@@ -53,18 +63,18 @@ class StepGuard:
         return bad.float()
 
     def check_limit(self, iteration: int, batch: int, seed: int) -> int:
-        """Ends the training where too many steps in a row were bad; reads from the device.
+        """Raises an error after too many bad steps in a row; waits for the device.
 
         Args:
-            iteration: after which.
-            batch: samples of a step.
-            seed: of their order.
+            iteration: number of finished steps.
+            batch: samples per step.
+            seed: seed of the samples.
 
         Returns:
-            How many steps have been skipped until now.
+            Number of skipped steps so far.
 
         Raises:
-            TrainingError: the limit is reached; with the samples to look at.
+            TrainingError: the limit is reached; the message gives the sample numbers.
         """
         in_a_row, bad_steps = int(self.bad_steps_in_a_row), int(self.bad_steps)
         if in_a_row >= self.limit:
@@ -72,8 +82,8 @@ class StepGuard:
             samples = first * batch, (first + self.limit) * batch - 1
             raise TrainingError(
                 f"{self.limit} steps in a row had a non-finite loss or gradient, from iteration "
-                f"{first + 1} on (samples {samples[0]} to {samples[1]} of seed {seed}); weights "
-                f"are those of iteration {first}"
+                f"{first + 1} on (samples {samples[0]} to {samples[1]} of seed {seed}); the "
+                f"weights are those of iteration {first}"
             )
         return bad_steps
 

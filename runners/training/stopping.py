@@ -1,4 +1,4 @@
-"""Runs that end before their time."""
+"""Stops a run early: stop signals and errors."""
 
 import os
 import signal
@@ -7,28 +7,30 @@ import time
 
 SIGNALS = signal.SIGTERM, signal.SIGINT
 FINISHING = b"\nfinishing the step in hand, then saving; a second signal ends at once\n"
-SAME_REQUEST = 1.0  # seconds in which a launcher may pass on what this process got itself
-SIGNALS_FORWARDED = "UTP_SIGNALS_FORWARDED"  # in the environment: there is such a launcher
+# A launcher forwards signals that this process may have received directly too. A second signal
+# within so many seconds counts as the same request.
+SAME_REQUEST = 1.0
+SIGNALS_FORWARDED = "UTP_SIGNALS_FORWARDED"  # environment variable, set by such a launcher
 
 
 class TrainingError(Exception):
-    """Training cannot go on; the message says where it stopped and why."""
+    """Training cannot continue; the message gives the place and the reason."""
 
 
 class Stopped(Exception):
-    """A signal asked the run to stop, and it has been saved."""
+    """A signal has stopped the run, and the run has saved a checkpoint."""
 
     def __init__(self, signum: int):
         name = signal.Signals(signum).name
-        super().__init__(f"stopped by {name}; the same command with --resume goes on from here")
+        super().__init__(f"stopped by {name}; the same command with --resume continues from here")
         self.status = 128 + signum
 
 
 class StopRequest:
-    """While entered, remembers SIGTERM or SIGINT for the training loop; a second one ends at once.
+    """Context manager that records SIGTERM or SIGINT; a second signal ends the process at once.
 
     Attributes:
-        signum: the signal that came, or 0.
+        signum: number of the received signal, or 0.
     """
 
     def __init__(self):
@@ -37,7 +39,7 @@ class StopRequest:
         self._before = {}
 
     def __enter__(self) -> "StopRequest":
-        if threading.current_thread() is threading.main_thread():  # others may not set handlers
+        if threading.current_thread() is threading.main_thread():  # other threads cannot do this
             self._before = {number: signal.signal(number, self._remember) for number in SIGNALS}
         return self
 
@@ -54,10 +56,10 @@ class StopRequest:
         if not self.signum:
             self.signum, self._since = signum, now
             if os.environ.get("RANK", "0") == "0":
-                os.write(2, FINISHING)  # print may have been what the signal interrupted
+                os.write(2, FINISHING)  # not print: the signal may have interrupted a print
 
 
 def ignore_signals(*_) -> None:
-    """Leaves stopping to the process above: Ctrl-C and schedulers reach loader workers too."""
+    """Lets a loader worker ignore stop signals, which reach it too; the main process ends it."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

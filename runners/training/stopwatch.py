@@ -1,17 +1,17 @@
-"""The clock of a training: its seconds, without those of validating and saving."""
+"""Measures the time of a training without the time for validating and saving."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-TIMED_STEPS = 2  # the first step, which compiles, is not one of them
+TIMED_STEPS = 2  # after the first step, which is slow because it compiles
 
 
 class Stopwatch:
-    """Counts the seconds of a run, over all its resumptions.
+    """Counts the training seconds of a run, including those before a resumption.
 
     Args:
-        seconds: of training before this start.
+        seconds: training seconds before this start.
     """
 
     def __init__(self, seconds: float = 0.0):
@@ -23,19 +23,22 @@ class Stopwatch:
 
     @property
     def seconds(self) -> float:
-        """Of training until now."""
+        """Training seconds so far."""
         return time.perf_counter() - self._start
 
     def lap(self) -> float:
-        """Seconds of training since the last call."""
+        """Training seconds since the last call."""
         before, self._lap = self._lap, time.perf_counter()
         return self._lap - before
 
     def step(self, wait: Callable[[], object]) -> float | None:
-        """Counts a step; after the third one it returns the seconds of a step, else None.
+        """Counts a step.
 
         Args:
-            wait: waits until the device has computed the step; called twice in a run.
+            wait: function that waits until the device has computed the step; called twice.
+
+        Returns:
+            After the third step the mean seconds of a step, otherwise None.
         """
         self._steps += 1
         if self._steps == 1:
@@ -48,7 +51,7 @@ class Stopwatch:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Leaves out the seconds of the block."""
+        """Does not count the seconds of the block."""
         began = time.perf_counter()
         try:
             yield

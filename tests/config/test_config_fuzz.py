@@ -160,7 +160,7 @@ def train_one_step(config) -> None:
 
 @given(st.lists(changes(), min_size=1, max_size=4))
 def test_changed_config_is_refused_by_name_or_trains(drawn):
-    """A traceback from the depths, a model that cannot learn, a checkpoint that cannot be read."""
+    """A bad value would end in a traceback, or in a run that cannot learn or be resumed."""
     config = deepcopy(SMALL)
     for change in drawn:
         apply(config, *change)
@@ -184,7 +184,7 @@ def test_changed_config_is_refused_by_name_or_trains(drawn):
 
 @given(KEYS | NO_KEYS, st.sampled_from(POOL).map(repr) | st.text(max_size=9))
 def test_override_is_refused_by_name_or_resolved(key, text):
-    """A traceback for what is typed on the command line."""
+    """A typing mistake on the command line would end in a traceback."""
     try:
         load_config(TINY, [f"{key}={text}"])
     except ConfigError as error:

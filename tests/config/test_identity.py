@@ -40,7 +40,7 @@ def test_a_key_that_an_older_run_lacks_counts_as_its_default(new_key):
 
 
 def test_a_new_key_changes_the_hash_only_where_it_is_not_its_default(new_key):
-    """`378bc66d` is what the version before this key gave to utp_tiny."""
+    """Older runs would lose their folder; `378bc66d` is utp_tiny's before this key."""
     config = to_plain(load_config(TINY))
     assert identity.trajectory_hash(config, 1) == "378bc66d"
     config["TRAIN"]["NEW"] = True
@@ -48,7 +48,7 @@ def test_a_new_key_changes_the_hash_only_where_it_is_not_its_default(new_key):
 
 
 def test_a_key_that_only_a_newer_version_knows_is_not_ignored():
-    """Its run would go on as another training."""
+    """A run made by a newer version would be resumed as another training."""
     config = to_plain(load_config(TINY))
     newer = config | {"MODEL": config["MODEL"] | {"NEWER": 3}}
     of_newer, own = (identity.trajectory(c, 1) for c in (newer, config))
@@ -56,7 +56,7 @@ def test_a_key_that_only_a_newer_version_knows_is_not_ignored():
 
 
 def test_settings_of_the_machine_fix_nothing_and_a_longer_run_fixes_its_result():
-    """Two arms of a study would be the same, or one arm would be two."""
+    """Runs that differ would count as the same in an ablation, or equal ones as different."""
     config = to_plain(load_config(TINY))
     other = to_plain(load_config(TINY, ["TRAIN.DATA.NUM_WORKERS=3", "VAL.FIGURES=False"]))
     assert identity.result(config, 1) == identity.result(other, 1)

@@ -10,7 +10,7 @@ BASE = ROOT / "config" / "utp_base.py"
 
 
 def test_base_keeps_the_values_of_the_description():
-    """DESIGN 3: utp_base.py is UTPExp at full size."""
+    """utp_base.py would no longer be UTPExp at full size."""
     config = load_config(BASE)
     param = dict(config.MODEL.PARAM)
     byot = param.pop("BYOT")

@@ -108,7 +108,7 @@ MALFORMED = [
 def test_malformed_config_is_one_line_and_status_2(
     override, key, allowed, tmp_path, monkeypatch, capsys
 ):
-    """A bad key that is built anyway, a traceback, or a folder left behind."""
+    """A bad key would start a run, end in a traceback, or leave a folder behind."""
     monkeypatch.chdir(tmp_path)
     assert train.main(["-c", str(TINY), override]) == 2
     out, err = capsys.readouterr()
@@ -138,7 +138,7 @@ def test_malformed_config_is_one_line_and_status_2(
     ],
 )
 def test_value_that_only_a_file_can_hold_is_refused(key, line, tmp_path):
-    """A class that trains nothing, what cannot be copied, printed, or opened from a checkpoint."""
+    """A value that cannot train, be copied, printed or saved would fail in the middle of a run."""
     file = tmp_path / "mine.py"
     file.write_text(
         "import copy, functools, importlib, numpy, torch\n"
@@ -151,7 +151,7 @@ def test_value_that_only_a_file_can_hold_is_refused(key, line, tmp_path):
 
 @pytest.mark.parametrize("key", [k for k in SCHEMA if k != "GPU_NUM"])
 def test_every_key_refuses_what_no_key_may_hold(key):
-    """A key whose check accepts anything."""
+    """A key whose check accepts anything would let every mistake through."""
     with pytest.raises(ConfigError, match=rf"^{key.rpartition('.')[0]}"):
         load_config(TINY, [f"{key}=(1, {{}})"])
 
@@ -165,7 +165,7 @@ def test_required_keys_are_missed_by_name():
 
 
 def test_byot_keys_may_be_left_out():
-    """DESIGN 9: the three BYOT keys have defaults; without the block BYOT is off."""
+    """Configurations without these keys would be refused, or get BYOT without asking for it."""
     config = read_config_file(TINY)
     config["MODEL"]["PARAM"]["BYOT"] = {"ENABLED": True, "AUX_HEAD_LAYERS": (3, 1, 3)}
     byot = resolve(config).MODEL.PARAM.BYOT
@@ -182,7 +182,7 @@ def test_byot_off_does_not_mind_the_layers():
 
 
 def test_nearest_key_survives_lost_sections_and_case():
-    """A hint that sends the reader somewhere else."""
+    """The hint for a misspelt key would name another key."""
     assert nearest("AUX_HEAD_LAYER") == LAYERS
     assert nearest("TRAIN.batch_size") == "TRAIN.DATA.BATCH_SIZE"
 

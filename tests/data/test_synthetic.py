@@ -62,7 +62,7 @@ def test_series_are_not_degenerate():
 
 
 def test_series_have_different_levels_and_units():
-    """The model would never meet anything but z-scores."""
+    """All series would have the same level and unit, which real ones do not."""
     series = draw_series(np.random.default_rng(0), 512, 256)
     std = np.nanstd(series, axis=1)
     assert np.quantile(std, 0.9) > 100 * np.quantile(std, 0.1)

@@ -90,7 +90,7 @@ def test_samples_come_in_the_order_asked_for():
 
 
 def test_samples_may_lie_far_apart():
-    """All numbers between them would be drawn: more than memory holds. Or be other ones."""
+    """Random numbers would be drawn for all samples in between, more than memory holds."""
     windows = WindowDataset(MemoryCorpus(gappy_rows()), 48, 16, seed=3)
     samples = [10**12, 0, 7, 10**6, 10**12 + 1]
     alone = join([windows.batch([k]) for k in samples])
@@ -161,7 +161,7 @@ def test_ranks_share_out_the_samples(batch_size, world_size):
 
 
 def test_one_global_batch_however_it_is_split():
-    """1 process x 8, 2 x 4 and 2 accumulation steps of 4 would see other windows."""
+    """The windows of a step would depend on how its batch is split."""
     windows = WindowDataset(MemoryCorpus(gappy_rows()), 48, 16, seed=3)
     ranks = [next(batch_ranges(1, 4, rank, 2)) for rank in (0, 1)]
     steps = list(islice(batch_ranges(2, 4), 2))

@@ -1,4 +1,4 @@
-"""The losses of DESIGN 4: by hand, in closed form, and against UTPExp's arrays."""
+"""The losses of docs/byot.md: by hand, in closed form, and against UTPExp's arrays."""
 
 import math
 
@@ -47,7 +47,7 @@ def every_loss(heads, target, mask, num_valid=None):
 
 @both_modes
 def test_every_golden_loss(mode):
-    """A loss that UTPExp weighs or averages otherwise, on its own forecasts."""
+    """A loss would be weighted or averaged otherwise than in UTPExp."""
     golden = load_golden(mode)
     arrays, byot = golden.arrays, golden.param["BYOT"]
     students = {layer: arrays[f"out.student_{layer}"] for layer in byot["AUX_HEAD_LAYERS"]}
@@ -109,7 +109,7 @@ def test_pinball_averages_levels_then_valid_steps(num_valid, expected):
     ],
 )
 def test_huber_of_one_step(error, arguments, expected):
-    """Another delta, or a regime with the wrong constant; for labels and for the teacher alike."""
+    """The loss would turn linear at another error than 2, or jump there."""
     ones = torch.ones(1, 1)
     assert (
         huber_loss(tensor([[7.0]]), tensor([[7.0 + error]]), ones, **arguments).item() == expected
@@ -141,7 +141,7 @@ def test_distillation_averages_levels_then_valid_steps(num_valid, expected):
 
 
 def test_point_mode_by_hand():
-    """Point forecasts [B, H, 1] broadcast against labels [B, H], or pinball is used for them."""
+    """Point forecasts [B, H, 1] would be broadcast against labels [B, H], or get pinball."""
     # teacher errors 1, 4: 0.5, 6;  student errors 0, 2: 0, 2;  student - teacher 1, 2: 0.5, 2
     forecasts = Forecasts(tensor([[[0.0], [0.0]]]), {2: tensor([[[1.0], [2.0]]])})
     losses = byot_losses(forecasts, tensor([[1.0, 4.0]]), torch.ones(1, 2), None)
@@ -150,7 +150,7 @@ def test_point_mode_by_hand():
 
 
 def test_total_averages_heads_and_students():
-    """Sums instead of means, the teacher left out of loss_gt, or weights swapped."""
+    """L_total would be of sums, leave out the teacher, or swap the two weights."""
     gt = {1: tensor(2.0), 3: tensor(4.0), "teacher": tensor(9.0)}
     losses = BYOTLosses(gt, {1: tensor(1.0), 3: tensor(3.0)})
     # 0.5 (2 + 4 + 9) / 3 + 0.25 (1 + 3) / 2 = 2.5 + 0.5
@@ -165,7 +165,7 @@ def test_total_without_students_is_the_teachers():
 
 @pytest.mark.parametrize("num_valid", [None, 0, tensor(0)])
 def test_no_valid_step_gives_zero_with_a_graph(num_valid):
-    """0 / 0: one empty batch would poison the weights, or backward would fail."""
+    """A batch without labels would divide by 0 and poison the weights, or backward would fail."""
     heads, target, mask = random_batch()
     heads.requires_grad_()
     losses = every_loss(heads, target * math.nan, mask * 0, num_valid)
@@ -200,7 +200,7 @@ def test_masked_losses_are_left_out_rather_than_multiplied(overflow):
 
 
 def test_shares_of_micro_batches_add_up():
-    """A mean of means weighs a step by the emptiness of its micro-batch."""
+    """Labels of a micro-batch with few of them would count for more than others."""
     heads, target, mask = random_batch()
     parts = [slice(0, 1), slice(1, 3), slice(3, 6)]
     counts = [int(mask[part].sum()) for part in parts]
@@ -213,7 +213,7 @@ def test_shares_of_micro_batches_add_up():
 
 
 def test_gradients_in_closed_form():
-    """A wrong slope on one side, in one regime, or through the mask."""
+    """A loss would have the right value and the wrong gradient."""
     heads, target, mask = random_batch()
     student, teacher = heads[0].requires_grad_(), heads[1]
     levels, count = tensor(LEVELS), 11
@@ -236,7 +236,7 @@ def test_gradients_in_closed_form():
 
 
 def test_teacher_learns_from_the_ground_truth_alone():
-    """The teacher is drawn towards its students."""
+    """The teacher would be drawn towards its students."""
     heads, target, mask = random_batch()
     teacher, student = (head.clone().requires_grad_() for head in heads[:2])
     losses = byot_losses(Forecasts(teacher, {0: student}), target, mask, LEVELS)
@@ -249,7 +249,7 @@ def test_teacher_learns_from_the_ground_truth_alone():
 
 @pytest.mark.parametrize("autocast", [False, True])
 def test_bfloat16_forecasts_are_scored_in_float32(autocast):
-    """Eight bits of mantissa: errors below 1 % vanish, sums stall at 256."""
+    """In bfloat16, errors below 1 % would vanish and sums stop growing at 256."""
     heads, target, mask = random_batch()
     heads, target = heads.bfloat16(), target.bfloat16()
     exact = every_loss(heads.float(), target.float(), mask)
@@ -298,7 +298,7 @@ def test_best_constant_is_the_empirical_quantile(q, rank):
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.float64, torch.int64, torch.bfloat16])
 def test_mask_of_any_type(dtype):
-    """A bool mask read as an index, or counted in too few bits."""
+    """A bool mask would be read as an index, or its count overflow."""
     heads, target, mask = random_batch()
     expected = every_loss(heads, target, mask)
     losses = every_loss(heads, target, mask.to(dtype))
@@ -308,7 +308,7 @@ def test_mask_of_any_type(dtype):
 
 
 def test_order_of_students_is_irrelevant():
-    """Losses are told apart by position rather than by layer."""
+    """Losses would be told apart by position rather than by layer."""
     heads, target, mask = random_batch()
     teacher, one, two = heads
     there = byot_losses(Forecasts(teacher, {1: one, 3: two}), target, mask, LEVELS)

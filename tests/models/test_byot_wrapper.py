@@ -1,4 +1,4 @@
-"""The wrapper of DESIGN 3 and 5: teacher and students, their weights, their gradients."""
+"""The wrapper: teacher and students, their weights, their gradients."""
 
 import math
 
@@ -65,7 +65,7 @@ def test_golden_forecasts_and_total(mode):
 
 @both_modes
 def test_golden_rolled_forecast(mode):
-    """Scaling or rolling other than UTPExp's."""
+    """Forecasts of raw values, beyond one pass too, would not be UTPExp's."""
     golden = load_golden(mode)
     rolled = golden_model(golden).predict(golden.arrays["in.raw_context"], golden.rolled_horizon)
     assert_golden(rolled, golden.arrays["out.rolled"])
@@ -85,7 +85,7 @@ def test_golden_file_loads_with_its_param(mode, tmp_path):
 
 
 def test_golden_file_without_param_says_what_is_missing(tmp_path):
-    """A KeyError instead of the way out."""
+    """The user would get a KeyError instead of what to do."""
     path = save_golden(load_golden("point"), tmp_path / "utpexp.pt")
     with pytest.raises(CheckpointError, match=r"utpexp\.pt holds no configuration.*param"):
         load_model(path)
@@ -101,7 +101,7 @@ def test_golden_file_without_param_says_what_is_missing(tmp_path):
     ],
 )
 def test_golden_file_is_refused_by_another_model(tmp_path, change, key):
-    """A load that is not strict leaves weights at random, or drops what was trained."""
+    """Weights that do not fit would stay random, or be dropped, without a word."""
     golden = load_golden("quantile")
     path = save_golden(golden, tmp_path / "utpexp.pt")
     with pytest.raises(CheckpointError, match=key):
@@ -109,7 +109,7 @@ def test_golden_file_is_refused_by_another_model(tmp_path, change, key):
 
 
 def test_state_dict_keys(make_utp):
-    """Another prefix: checkpoints neither travel nor split into backbone and heads."""
+    """Checkpoints would have other key names, and UTPExp not read them."""
     utp = make_utp()
     keys = set(BYOTWrapper(utp, [1, 3]).state_dict())
     parts = ["linear1.weight", "linear1.bias", "linear2.weight", "linear2.bias"]
@@ -130,7 +130,7 @@ def test_backbone_weights_load_into_a_bare_utp(make_utp):
 
 
 def test_initial_backbone_depends_on_the_seed_alone(make_utp):
-    """Heads that draw from the generator first: BYOT on and off could not be compared."""
+    """Runs with and without BYOT would start from different backbones."""
 
     def backbone(layers):
         return BYOTWrapper(make_utp(), layers).utp.state_dict()
@@ -141,7 +141,7 @@ def test_initial_backbone_depends_on_the_seed_alone(make_utp):
 
 
 def test_student_heads_start_like_the_teachers(make_utp):
-    """Students with PyTorch's own initialisation, or all with the same weights."""
+    """Students would start otherwise than the teacher's head, or all with the same weights."""
     model = BYOTWrapper(make_utp(), [0, 1])
     one, two = model.aux_heads["0"], model.aux_heads["1"]
     for head in (one, two):
@@ -154,7 +154,7 @@ def test_student_heads_start_like_the_teachers(make_utp):
 
 
 def test_students_read_their_own_layer(make_utp):
-    """A student fed with a neighbour's tokens, or another's head."""
+    """A student would read another layer's tokens, or use another student's head."""
     model = BYOTWrapper(make_utp(), [0, 2, 3])
     with torch.no_grad():
         forecasts = model(context(), 6)
@@ -167,7 +167,7 @@ def test_students_read_their_own_layer(make_utp):
 
 
 def test_student_on_the_last_layer_reads_the_teachers_tokens(make_utp):
-    """The last layer, which computes queries only, is tapped wrongly."""
+    """A student on the last layer would read other tokens than the teacher."""
     model = BYOTWrapper(make_utp(), [3])
     model.aux_heads["3"].load_state_dict(model.utp.predict_head.state_dict())
     teacher, students = model(context(), 6)
@@ -186,13 +186,13 @@ def test_duplicates_and_order_of_layers_are_irrelevant(make_utp):
 
 @pytest.mark.parametrize("layer", [-1, 4, 7])
 def test_bad_layers_are_refused(make_utp, layer):
-    """UTPExp dropped them: the user trains without the head they asked for."""
+    """The user would train without the head they asked for, as in UTPExp."""
     with pytest.raises(ValueError, match=f"layer {layer} is not within 0 to 3"):
         BYOTWrapper(make_utp(), [0, layer])
 
 
 def test_no_heads_is_the_baseline(make_utp):
-    """BYOT off adds weights or changes the forecast."""
+    """BYOT off would add weights or change the forecast."""
     utp = make_utp()
     model = BYOTWrapper(utp, [])
     teacher, students = model(context(), 6)
@@ -203,7 +203,7 @@ def test_no_heads_is_the_baseline(make_utp):
 
 @pytest.mark.parametrize("quantiles", [LEVELS, None])
 def test_loss_soft_stops_at_the_teacher(make_utp, quantiles):
-    """Distillation moves the teacher, or does not reach the layers below a student."""
+    """Distillation would move the teacher, or not reach the layers below a student."""
     model = BYOTWrapper(make_utp(quantiles=quantiles), [0, 2])
     train_loss(model, quantiles, loss_gt=0.0, loss_soft=1.0).backward()
     silent = ("utp.predict_head.", "utp.encoder_layers.3.")

@@ -1,4 +1,4 @@
-"""UTP against DESIGN 3: its parts against independent computations, its forecasts as a whole."""
+"""UTP: its parts against independent computations, its forecasts as a whole."""
 
 import math
 
@@ -54,24 +54,24 @@ def all_tokens(model, context, horizon):
 
 
 def test_base_model_has_utpexps_size():
-    """A tensor more or less than UTPExp's."""
+    """The model would have more or fewer parameters than UTPExp's."""
     assert sum(p.numel() for p in utp_base().parameters()) == 22_662_549
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_base_model_takes_a_training_step(dtype):
-    """At full size, loss or gradients overflow, or a mixed type stops the step."""
+    """At full size a step would overflow, or fail at tensors of two types."""
     able = torch.cpu.get_capabilities()
     if dtype == torch.bfloat16 and not (able.get("avx512_bf16") or able.get("amx_bf16")):
         pytest.skip("no bfloat16 arithmetic on this CPU")
     torch.manual_seed(0)
     model = BYOTWrapper(utp_base(), [3, 7])
-    context = normal(2, 1024)
+    context = normal(1, 1024)
     context[0, :500] = math.nan
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
         forecasts = model(context, 64)
     assert forecasts.teacher.dtype == torch.float32
-    losses = byot_losses(forecasts, normal(2, 64, seed=3), torch.ones(2, 64), BASE_QUANTILES)
+    losses = byot_losses(forecasts, normal(1, 64, seed=3), torch.ones(1, 64), BASE_QUANTILES)
     total = losses.total(loss_gt=1.0, loss_soft=0.2)
     total.backward()
     assert total.isfinite()
@@ -80,7 +80,7 @@ def test_base_model_takes_a_training_step(dtype):
 
 @pytest.mark.parametrize("base", [10000.0, 500.0])
 def test_rotary_is_a_turn_in_the_complex_plane(base):
-    """Half-split pairs, positions from 1, or other frequencies than UTPExp's."""
+    """Positions would be encoded otherwise than in UTPExp, whose weights would forecast badly."""
     x = normal(2, 7, 3, 8).double()
     position = np.arange(7)[:, None, None]
     angle = position * base ** (-2 * np.arange(4) / 8)
@@ -94,7 +94,7 @@ def test_rotary_is_a_turn_in_the_complex_plane(base):
 
 
 def test_rotary_takes_the_encoders_type(make_utp, monkeypatch):
-    """Exact tables where UTPExp's are rounded, or queries and keys in another type."""
+    """A bfloat16 model would forecast otherwise than UTPExp, whose table is rounded too."""
     model, exact = make_utp(), rotary_table(9, 8, 10000.0)
     assert torch.equal(model._rotary(9, torch.bfloat16), torch.complex(*exact.bfloat16().float()))
     assert torch.equal(model._rotary(9, torch.float32), torch.complex(*exact))
@@ -107,7 +107,7 @@ def test_rotary_takes_the_encoders_type(make_utp, monkeypatch):
 
 
 def test_autocast_rounds_the_rotary_table(make_utp):
-    """The table follows the encoder's dtype, which must be that of queries and keys."""
+    """Under autocast the table would stay exact, where UTPExp's is rounded."""
     model, seen = make_utp(), []
     for layer in model.encoder_layers:
         layer.register_forward_hook(lambda _, inputs, __: seen.append(inputs[1]))
@@ -119,7 +119,7 @@ def test_autocast_rounds_the_rotary_table(make_utp):
 
 
 def test_attention_is_torchs_own():
-    """Heads, scale or projections laid out otherwise; weights would not travel."""
+    """Weights of UTPExp would load and mean something else."""
     ours = randomise(SelfAttention(12, 3))
     theirs = nn.MultiheadAttention(12, 3, batch_first=True)
     theirs.load_state_dict(ours.state_dict(), strict=True)
@@ -129,7 +129,7 @@ def test_attention_is_torchs_own():
 
 
 def test_encoder_layer_is_torchs_own_post_norm():
-    """Norms before instead of after, another activation, or a lost residual."""
+    """A layer would compute something else than UTPExp's, with the same weights."""
     ours = randomise(EncoderLayer(12, 3, 20))
     theirs = nn.TransformerEncoderLayer(12, 3, 20, 0.0, activation="gelu", batch_first=True)
     weights = {key.replace("x_attn", "self_attn"): w for key, w in ours.state_dict().items()}
@@ -140,7 +140,7 @@ def test_encoder_layer_is_torchs_own_post_norm():
 
 
 def test_rotary_can_be_switched_off(make_utp):
-    """use_rope_x without effect, or an unused table in the way."""
+    """use_rope_x=False would have no effect."""
     on, off = make_utp(), make_utp(use_rope_x=False)
     off.load_state_dict(on.state_dict(), strict=True)
     assert "rotary" not in dict(off.named_buffers())
@@ -154,7 +154,7 @@ def test_rotary_can_be_switched_off(make_utp):
 
 
 def test_query_only_layer_equals_the_full_one(make_utp):
-    """The shortcut of the last layer turns queries by the wrong positions or loses keys."""
+    """The last layer, which computes queries only, would give other forecasts than a full one."""
     layer = make_utp().encoder_layers[-1]
     h = normal(2, 20, 16)
     table = torch.complex(*rotary_table(20, 8, 10000.0))
@@ -164,7 +164,7 @@ def test_query_only_layer_equals_the_full_one(make_utp):
 
 
 def test_last_layer_computes_the_queries_alone(make_utp):
-    """7 % of a step's time, which nothing else would show."""
+    """A step would take 7 % longer, and no other test would show it."""
     model = make_utp()
     seen = []
     for layer in model.encoder_layers:
@@ -174,7 +174,7 @@ def test_last_layer_computes_the_queries_alone(make_utp):
 
 
 def test_taps_are_the_layers_query_tokens(make_utp):
-    """Features, register token, position or layer of a tap are not those of DESIGN 3."""
+    """A student would read the tokens of another layer or position than docs/byot.md says."""
     model = make_utp()
     context = normal(2, 20)
     context[0, 4] = math.nan
@@ -189,7 +189,7 @@ def test_taps_are_the_layers_query_tokens(make_utp):
 
 @pytest.mark.parametrize("asinh", [True, False])
 def test_forward_reads_the_final_tokens(make_utp, asinh):
-    """Taps change the forecast, or the head is followed by another function than sinh."""
+    """Students would change the teacher's forecast, or sinh not be applied to it."""
     model = make_utp(asinh_transform=asinh)
     with torch.no_grad():
         tokens, _ = model.forward_intermediates(normal(2, 20), 5, [0, 1, 2, 3])
@@ -202,13 +202,13 @@ def test_forward_reads_the_final_tokens(make_utp, asinh):
 
 @pytest.mark.parametrize("layer", [-1, 4])
 def test_layers_that_do_not_exist_are_refused(make_utp, layer):
-    """A negative index counted from the end, or a tap silently dropped."""
+    """A student would be on a layer counted from the end, or be left out without a word."""
     with pytest.raises(ValueError, match=f"layer {layer} is not within 0 to 3"):
         make_utp().forward_intermediates(normal(2, 20), 5, [0, layer])
 
 
 def test_asinh_model_is_the_plain_one_between_asinh_and_sinh(make_utp):
-    """The transform applied to one end only, or without being asked for."""
+    """asinh would be applied without the sinh that undoes it, or without being asked for."""
     with_asinh, plain = make_utp(), make_utp(asinh_transform=False)
     context = 3 * normal(2, 20)
     with torch.no_grad():
@@ -218,7 +218,7 @@ def test_asinh_model_is_the_plain_one_between_asinh_and_sinh(make_utp):
 
 
 def test_forecasts_are_float32_before_sinh(make_utp):
-    """sinh in bfloat16: two digits of a forecast."""
+    """In bfloat16, sinh would leave a forecast two digits."""
     output = 3 * normal(4, 5).bfloat16()
     forecast = make_utp().to_forecast(output)
     assert forecast.dtype == torch.float32
@@ -241,7 +241,7 @@ def test_nan_and_infinity_are_missing_alike(make_utp):
 
 
 def test_missing_is_not_zero(make_utp):
-    """Without the mask, a gap reads as values at the mean."""
+    """A gap would be read as values at the mean."""
     model = make_utp()
     context = normal(1, 20)
     context[0, 5:9] = math.nan
@@ -269,7 +269,7 @@ def test_register_token_exists_only_where_used(make_utp):
 
 
 def test_register_token_is_read_but_not_forecast(make_utp):
-    """The token is ignored, or takes the place of a query step."""
+    """The register token would be ignored, or take the place of a forecast step."""
     model = make_utp()
     context = normal(2, 20)
     with torch.no_grad():
@@ -308,7 +308,7 @@ def test_initial_weights():
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(make_utp, changes, message):
-    """No median to roll on, or a shape error deep in attention."""
+    """Bad sizes would fail later, deep inside the model."""
     with pytest.raises(ValueError, match=message):
         make_utp(**changes)
 

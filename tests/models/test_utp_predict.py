@@ -18,7 +18,7 @@ def normal(*shape, seed=2):
 
 
 def rolled(model, context, horizon, median):
-    """`predict` as DESIGN 3 words it, with forward alone: chunks of 8, 24 values looked back on."""
+    """`predict` by `forward` alone: chunks of 8 steps, each of the 24 values before it."""
     rows = context.double().numpy()
     rows = np.where(np.isfinite(rows), rows, np.nan)
     mean, std = np.nanmean(rows, 1, keepdims=True), np.nanstd(rows, 1, keepdims=True)
@@ -42,7 +42,7 @@ def rolled(model, context, horizon, median):
 )
 @pytest.mark.parametrize("horizon", [5, 8, 21])
 def test_predict_is_the_documented_rolling(make_utp, changes, median, horizon):
-    """Another level is fed back, history is cut too early, or a chunk is scaled anew."""
+    """Long forecasts would feed back another level than the median, or scale each chunk anew."""
     model = make_utp(**changes)
     context = 50 + 20 * normal(3, 40)
     context[0, :9] = math.nan
@@ -57,7 +57,7 @@ def test_predict_is_the_documented_rolling(make_utp, changes, median, horizon):
 
 @pytest.mark.parametrize(("scale", "shift"), [(1e-3, 0.0), (250.0, -4e3), (1.0, 1e5)])
 def test_predict_follows_the_units(make_utp, scale, shift):
-    """The forecast of degrees Fahrenheit is not that of Celsius."""
+    """A forecast would depend on the unit of the series."""
     model = make_utp()
     raw = normal(3, 30).double()
     raw[0, :4] = math.nan
@@ -69,7 +69,7 @@ def test_predict_follows_the_units(make_utp, scale, shift):
 
 
 def test_predict_scales_in_float64(make_utp):
-    """A small signal on a large level is rounded away before the model sees it."""
+    """A small signal on a large level would be rounded away before the model sees it."""
     model = make_utp(asinh_transform=False)
     seen = []
     model.ts_encoder.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
@@ -81,7 +81,7 @@ def test_predict_scales_in_float64(make_utp):
 
 
 def test_predict_of_a_constant_row(make_utp):
-    """Division by a std of zero; a constant row has std 1."""
+    """A constant row would be divided by a std of 0."""
     model = make_utp()
     with torch.no_grad():
         expected = model(torch.zeros(1, 20), 8) + 42.5
@@ -90,7 +90,7 @@ def test_predict_of_a_constant_row(make_utp):
 
 @pytest.mark.parametrize("horizon", [8, 20])
 def test_predict_of_a_row_without_values(make_utp, horizon):
-    """0 / 0 for a series that has not begun; mean 0 and std 1 stand in."""
+    """A series that has not begun would be forecast as NaN."""
     model = make_utp()
     empty = torch.full((1, 20), math.nan)
     forecast = model.predict(empty, horizon)
@@ -100,7 +100,7 @@ def test_predict_of_a_row_without_values(make_utp, horizon):
 
 
 def test_predict_keeps_the_order_of_quantiles(make_utp):
-    """Levels sorted or reversed on the way out."""
+    """Quantiles would come out in another order than the model's."""
     model = make_utp()
     nn.init.zeros_(model.predict_head.linear2.weight)
     model.predict_head.linear2.bias.data = torch.tensor([-1.0, 0.5, 0.0, 2.0])
@@ -124,7 +124,7 @@ def test_predict_refuses_a_bad_context(make_utp, shape):
 
 @pytest.mark.parametrize("horizon", [0, -3])
 def test_predict_refuses_a_bad_horizon(make_utp, horizon):
-    """A horizon of 0 slices all tokens instead of none."""
+    """A horizon of 0 would give a forecast of every token."""
     with pytest.raises(ValueError, match="horizon must be at least 1"):
         make_utp().predict(torch.zeros(2, 20), horizon)
 

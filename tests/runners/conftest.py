@@ -1,19 +1,15 @@
 """Every test here runs in a folder of its own that holds a small corpus."""
 
-import os
-import signal
-import subprocess
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.crash import descendants
-from tests.small import SPLITS, hide_labels, make_corpus, start_torchrun
+from tests.processes import Ranks
+from tests.small import OVERRIDES, SPLITS, TINY, hide_labels, make_corpus
 
 FAULTS = ("die:1:2", "die:0:2", "raise:1:2", "stop:1:2", "loop:1:2", "inf:1:1", "empty:1:1")
-STARTED = pytest.StashKey[dict[str, tuple[subprocess.Popen, Path]]]()
+STARTED = pytest.StashKey[dict[str, tuple[Ranks, Path]]]()
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +28,11 @@ def pytest_collection_finish(session):
     config.add_cleanup(lambda: kill(started))
 
     def start(folder: Path, name: str, *overrides: str, fault: str | None = None) -> None:
-        process = start_torchrun(name, *overrides, fault=fault)
-        started[fault or name] = process, folder / name
+        arguments = ["-c", str(TINY), "--run-dir", name, *OVERRIDES, *overrides]
+        script, environment = (
+            ("tests/faulty_train.py", {"FAULT": fault}) if fault else ("train.py", {})
+        )
+        started[fault or name] = Ranks(script, arguments, **environment), folder / name
 
     with pytest.MonkeyPatch.context() as patch:
         if "split" in wanted:
@@ -45,7 +44,7 @@ def pytest_collection_finish(session):
             folder = folder_with_corpus(config, patch)
             for fault in FAULTS:
                 # Those that do not hang may start far apart, beside the first tests.
-                timeout = f"TRAIN.PEER_TIMEOUT={20 if fault[:4] in ('stop', 'loop') else 120}"
+                timeout = f"TRAIN.PEER_TIMEOUT={10 if fault[:4] in ('stop', 'loop') else 120}"
                 half = "TRAIN.DATA.BATCH_SIZE=4"
                 start(folder, fault.replace(":", "_"), half, timeout, fault=fault)
 
@@ -59,24 +58,19 @@ def folder_with_corpus(config, patch) -> Path:
     return Path(folder.name)
 
 
-def kill(started: dict[str, tuple[subprocess.Popen, Path]]) -> None:
+def kill(started: dict[str, tuple[Ranks, Path]]) -> None:
     """Ends what is left of the runs."""
-    for process, _ in started.values():
-        if process.poll() is not None:
-            continue  # its number may be another's by now
-        for pid in (*descendants(process.pid), process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.communicate()
+    for ranks, _ in started.values():
+        ranks.kill()
 
 
 @pytest.fixture
-def faulty(request) -> dict[str, tuple[subprocess.Popen, Path]]:
+def faulty(request) -> dict[str, tuple[Ranks, Path]]:
     """`{fault: (process, folder)}` of runs in two processes, one of which fails."""
     return request.config.stash[STARTED]
 
 
 @pytest.fixture
-def split(request) -> dict[str, tuple[subprocess.Popen, Path]]:
+def split(request) -> dict[str, tuple[Ranks, Path]]:
     """`{name of SPLITS: (process, folder)}`, of runs on rows whose labels are hidden unevenly."""
     return request.config.stash[STARTED]

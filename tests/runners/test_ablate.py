@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -21,10 +20,10 @@ from runners.checkpoint import load_checkpoint
 from runners.command import run as run_command
 from runners.training.devices import resolve_devices
 from runners.training.stopping import SIGNALS_FORWARDED
+from tests.processes import Forked
 from tests.small import (
     BYOT_OFF,
     OVERRIDES,
-    ROOT,
     TINY,
     assert_same,
     make_corpus,
@@ -54,12 +53,10 @@ def folder(tmp_path_factory):
 
 def start(folder, *options, out="out", overrides=()):
     """Starts the small ablation in a process of its own."""
-    command = [sys.executable, "-m", "runners.ablate", "-c", str(TINY), *EVALUATION, *options]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(
-        [*command, "--out", out, *SMALL, *overrides], cwd=folder, env=environment, **pipes
-    )
+    arguments = ["-c", str(TINY), *EVALUATION, *options, "--out", out, *SMALL, *overrides]
+    # As many threads as this process has: sums depend on their number.
+    threads = os.environ["OMP_NUM_THREADS"]
+    return Forked("runners.ablate", arguments, cwd=folder, OMP_NUM_THREADS=threads)
 
 
 def call(folder, *options, out="out", overrides=(), train=train_here):
@@ -112,7 +109,7 @@ def test_runs_of_a_seed_start_alike(folder):
 
 
 def test_files_are_scored_for_every_head(folder, monkeypatch):
-    """Zero-shot errors are missing, or are of another head or of other weights."""
+    """Zero-shot errors would be missing, or be of another head or of other weights."""
     monkeypatch.chdir(folder)
     runs = {(one["arm"], one["seed"]): one for one in report_of(folder)["runs"]}
     for one in (runs["none", 1], runs["hard", 1]):
@@ -206,7 +203,7 @@ def test_wrong_input_is_one_line(tmp_path, monkeypatch, capsys, arguments, word)
 
 
 def test_ctrl_c_and_the_same_command_again_lose_nothing(folder, monkeypatch):
-    """A stopped run starts anew, ends with other weights, or trains on behind the prompt."""
+    """A stopped run would start anew, end with other weights, or go on in the background."""
     monkeypatch.chdir(folder)
     longer = ["TRAIN.NUM_ITERATIONS=100", "TRAIN.LR_SCHEDULER.PARAM.num_training_steps=100"]
     longer += ["VAL.INTERVAL=50"]

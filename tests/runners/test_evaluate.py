@@ -112,7 +112,7 @@ def test_ratio_protocol_agrees_with_a_direct_loop(table, mode, capsys):
 
 
 def test_model_runs_in_the_precision_it_was_trained_in(table):
-    """bfloat16 on a CPU that has it; float32 would be slower, and other numbers."""
+    """A model trained in bfloat16 would be evaluated in float32: slower, and with other numbers."""
     if not run("run", "MODEL.DTYPE=bfloat16").bfloat16:
         pytest.skip("this CPU has neither AMX nor AVX512-BF16")
     path, values = table
@@ -164,7 +164,7 @@ def test_golden_model_agrees_with_a_direct_loop(table):
     [("ETTh1", "etth", 720, 24), ("ETTm1", "ettm", 2880, 96)],
 )
 def test_ett_protocols_on_the_real_files(name, protocol, month, season):
-    """The tables of papers: 12/4/4 months of 30 days; naive rows by numpy, on all windows."""
+    """Numbers could not be compared with those of papers."""
     run("run")
     path = SHARED / f"{name}.csv"
     stride = 1 if name == "ETTh1" else 48

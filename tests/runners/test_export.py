@@ -82,7 +82,7 @@ def test_teacher_forecasts_bitwise_as_in_its_wrapper(trained, mode):
 
 
 def test_export_holds_the_model_and_nothing_of_the_training(trained):
-    """Optimizer states triple the file; a leftover head, or a tensor twice, does the rest."""
+    """An export would hold what no forecast needs, such as the optimizer's state."""
     export(trained["quantile"], "--head", 1, "--out", "student.pt")
     content = torch.load("student.pt", weights_only=True)
     keys = {"format_version", "iteration", "head", "model_state_dict", "config"}
@@ -108,7 +108,7 @@ def test_configuration_in_an_export_trains(trained):
 
 
 def test_training_starts_from_a_students_weights(trained):
-    """--init-from, into the shape that the student has."""
+    """An exported student could not be trained further with --init-from."""
     export(trained["quantile"], "--head", 0, "--out", "student.pt")
     config = small_config("tuned", ONE_LAYER, BYOT_OFF)
     runner = UTPRunner(config, init_from="student.pt")

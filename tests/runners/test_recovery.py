@@ -1,14 +1,13 @@
-"""Checkpoints, resumption, and steps with non-finite numbers (DESIGN 5)."""
+"""Checkpoints, resumption, and steps with non-finite numbers."""
 
 import math
 import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from contextlib import suppress
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,11 @@ import runners.utp_runner as utp_runner
 from losses.byot import byot_losses
 from runners.checkpoint import CheckpointError, load_checkpoint, load_model
 from runners.utp_runner import TrainingError, UTPRunner
+from tests.processes import Forked
 from tests.small import (
     BYOT_OFF,
     OVERRIDES,
     POINT,
-    ROOT,
     TINY,
     assert_same,
     run,
@@ -83,7 +82,7 @@ def test_resume_from_weights_alone_is_refused():
 
 
 def test_checkpoint_is_plain_and_rebuilds_the_model():
-    """DESIGN 9: opens with weights_only, holds the resolved config, is enough for the model."""
+    """A checkpoint would need code, or its configuration file, to be opened."""
     runner = run("run")
     state = torch.load("run/latest.pt", weights_only=True)
     needed = {"format_version", "iteration", "model_state_dict", "optim_state_dict"}
@@ -161,7 +160,7 @@ def test_skipped_step_leaves_no_trace_in_the_averages(monkeypatch):
 
 
 def test_run_of_non_finite_steps_ends_training(monkeypatch):
-    """A diverged run goes on for days; the read comes later than the third bad step."""
+    """A diverged run would go on for days."""
     poison(monkeypatch, 1, 3, 4, 5)
     with pytest.raises(TrainingError, match=r"3 steps .* iteration 4 on \(samples 24 to 47 "):
         run("run", "TRAIN.MAX_SKIPPED_STEPS=3", "TRAIN.LOG_INTERVAL=6", "VAL.INTERVAL=6")
@@ -268,9 +267,9 @@ def halved(config: dict) -> dict:
 def test_unusable_corpus_ends_the_command():
     """A corpus of nothing, found by a loader's process: the command hung with its workers."""
     training_rows()[:] = math.nan
-    command = [sys.executable, str(ROOT / "train.py"), "-c", str(TINY), *OVERRIDES, "--run-dir"]
+    arguments = ["-c", str(TINY), *OVERRIDES, "--run-dir"]
     processes = {
-        run_dir: subprocess.Popen([*command, run_dir, *workers], stderr=subprocess.PIPE, text=True)
+        run_dir: Forked("train.py", [*arguments, run_dir, *workers])
         for run_dir, workers in (("alone", []), ("workers", ["TRAIN.DATA.NUM_WORKERS=2"]))
     }
     for run_dir, process in processes.items():
@@ -281,6 +280,11 @@ def test_unusable_corpus_ends_the_command():
         assert not list(Path(run_dir).glob("*.pt"))  # with better data the same command must work
 
 
+def loader_processes() -> list:
+    """The processes that this one has forked; those of tests/processes.py are not among them."""
+    return [p for p in multiprocessing.active_children() if not isinstance(p, ForkServerProcess)]
+
+
 def test_lost_loader_process_ends_the_run_and_spoils_nothing(monkeypatch):
     """The system kills one for its memory: the run ends, and goes on as if nothing had been."""
     run("straight", "TRAIN.DATA.NUM_WORKERS=2")
@@ -288,7 +292,7 @@ def test_lost_loader_process_ends_the_run_and_spoils_nothing(monkeypatch):
 
     def kill_worker(self):
         if self.iteration == 3:
-            os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+            os.kill(loader_processes()[0].pid, signal.SIGKILL)
             time.sleep(0.5)
         return validate(self)
 
@@ -309,6 +313,6 @@ def test_loader_processes_that_torch_leaves_are_ended(monkeypatch):
 
     monkeypatch.setattr(dataloader._MultiProcessingDataLoaderIter, "_shutdown_workers", interrupted)
     run("run", "TRAIN.DATA.NUM_WORKERS=2")
-    for process in multiprocessing.active_children():
+    for process in loader_processes():
         process.join(timeout=5)
-    assert not multiprocessing.active_children()
+    assert not loader_processes()

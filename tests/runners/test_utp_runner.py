@@ -1,10 +1,7 @@
-"""The training loop: the invariants of DESIGN 5, seen from outside."""
+"""The training loop: what must hold of every run, seen from outside."""
 
 import json
 import math
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -24,7 +21,6 @@ from runners.utp_runner import UTPRunner
 from tests.small import (
     BYOT_OFF,
     POINT,
-    ROOT,
     SPLITS,
     assert_same,
     hide_labels,
@@ -74,7 +70,7 @@ def test_initial_backbone_depends_on_the_seed_alone():
 
 @pytest.mark.parametrize("mode", [[], [POINT]], ids=["quantiles", "point"])
 def test_meters_are_exactly_those_of_the_design(mode):
-    """A missing curve, a stale one, or a point off the iteration axis."""
+    """A curve would be missing, or have points at the wrong iterations."""
     run("run", "TRAIN.LOG_INTERVAL=2", *mode)
     curves = scalars("run")
     losses = ["loss", "loss_gt_teacher", "loss_gt_head_0", "loss_gt_head_1"]
@@ -89,7 +85,7 @@ def test_meters_are_exactly_those_of_the_design(mode):
 
 
 def test_training_meters_are_of_the_samples_of_their_interval():
-    """Averages weighted by valid steps, over the interval alone, before each step's update."""
+    """A point of a training curve would be of other samples than those of its interval."""
     hide_labels()  # steps of the interval differ in valid labels
     run("run", "TRAIN.OPTIM.PARAM.lr=1e-30", "TRAIN.LOG_INTERVAL=3")
     runner = UTPRunner(small_config("fresh"))  # with such a rate the weights stay those of the seed
@@ -111,7 +107,7 @@ def test_training_meters_are_of_the_samples_of_their_interval():
 
 
 def test_validation_meters_are_of_the_validation_windows():
-    """`val/` curves that show training losses, or the teacher's alone."""
+    """`val/` curves would show training losses, or the teacher's alone."""
     runner = run("run")
     model = load_model("run/latest.pt")
     windows = WindowDataset(Corpus("datasets/synthetic", "valid"), 64, 16, 0)
@@ -136,7 +132,7 @@ def test_validation_windows_are_those_of_every_run():
 
 
 def test_one_step_is_the_same_however_the_batch_is_split(split):
-    """DESIGN 5: 1 process x 8, 2 accumulation steps of 4, 2 processes x 4; masks are uneven."""
+    """A run would depend on how its batch is split: 1 process x 8, 2 x 4, or 2 steps of 4."""
     hide_labels()
     batch = UTPRunner(small_config("look")).train_windows.batch(range(8))
     assert batch.mask[:4].sum() != batch.mask[4:].sum()
@@ -145,7 +141,7 @@ def test_one_step_is_the_same_however_the_batch_is_split(split):
     others = [Path("accumulated")]
     for name in SPLITS:
         process, folder = split[name]
-        output = "".join(process.communicate())
+        output = "".join(process.communicate(timeout=90))
         assert process.returncode == 0, output
         others.append(folder)
     assert pictures(split["distributed"][1]) == {
@@ -174,7 +170,7 @@ def test_samples_of_a_step_do_not_depend_on_the_split():
 
 
 def test_step_without_valid_labels_is_finite(monkeypatch):
-    """N = 0: a loss of 0 / 0 would count as a bad step."""
+    """A step whose labels are all missing would divide by 0 and count as a bad one."""
     windows = WindowDataset.batch
 
     def without_labels(self, samples):
@@ -188,7 +184,7 @@ def test_step_without_valid_labels_is_finite(monkeypatch):
 
 
 def test_corpus_of_nan_and_infinities_trains():
-    """DESIGN 5: what is not finite in the data never reaches a loss."""
+    """NaN or infinity in the data would reach a loss."""
     rows = training_rows()
     rows[::2, ::5] = np.inf
     rows[1::2, 3::7] = -np.inf
@@ -201,7 +197,7 @@ def test_corpus_of_nan_and_infinities_trains():
 
 
 def test_bfloat16_trains_close_to_float32(monkeypatch):
-    """Autocast that is off, or losses in bfloat16."""
+    """bfloat16 would have no effect, or losses be computed in it."""
     run("float32")
     runner = run("bfloat16", "MODEL.DTYPE=bfloat16")
     if not runner.bfloat16:
@@ -239,7 +235,7 @@ def test_log_ends_with_a_table_by_head():
 
 
 def test_the_last_validation_is_of_the_last_weights():
-    """A checkpoint between two validations, taken as the end: the summary had the one before."""
+    """The summary would report a validation of older weights."""
     run("run", "TRAIN.NUM_ITERATIONS=4", "VAL.INTERVAL=3", "TRAIN.CKPT_SAVE_STRATEGY=2")
     state = torch.load("run/latest.pt")
     stale = dict.fromkeys(state["validation"], 9.0)
@@ -260,7 +256,7 @@ class _Reads(TorchDispatchMode):
 
 
 def test_summary_says_what_the_training_cost(monkeypatch):
-    """Costs count validations, forget what came before a resumption, or end with no validation."""
+    """The time of a run would include validations, or leave out what came before a resumption."""
     passed = [0.0]
     clock = time.perf_counter
     monkeypatch.setattr(time, "perf_counter", lambda: clock() + passed[0])
@@ -288,19 +284,8 @@ def test_summary_says_what_the_training_cost(monkeypatch):
     assert summary["peak_memory"] == 2**50
 
 
-def test_peak_memory_is_the_process_own():
-    """A run that was started by a large process is said to need what that one has."""
-    ballast = np.ones(2**29, np.uint8)  # 512 MiB
-    code = "import torch; from runners.training.devices import peak_memory; "
-    code += "print(peak_memory(torch.device('cpu')))"
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    result = subprocess.run([sys.executable, "-c", code], env=environment, check=True,
-                            capture_output=True, text=True)  # fmt: skip
-    assert 50 * 2**20 < int(result.stdout) < ballast.nbytes
-
-
 def test_a_run_that_goes_on_is_not_finished(monkeypatch):
-    """The summary of a shorter run stands for one that was extended and then stopped."""
+    """A run that was extended and then stopped would look finished."""
     run("r")
 
     def fail(runner, *_):
@@ -313,7 +298,7 @@ def test_a_run_that_goes_on_is_not_finished(monkeypatch):
 
 
 def test_nothing_is_read_between_log_intervals(monkeypatch):
-    """A meter, the guard or the clipping waits for the device at every step."""
+    """Every step would wait for the GPU, and training be slower."""
     overrides = ["TRAIN.NUM_ITERATIONS=10", "TRAIN.LOG_INTERVAL=5", "VAL.INTERVAL=10"]
     counts, original = [], StepBatches.next
 

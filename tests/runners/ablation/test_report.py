@@ -33,7 +33,7 @@ DIVERGED = [*RUNS[:4], ("hard", 2, math.inf, math.nan), ("none", 2, None, 1.0)]
 
 
 def test_intervals_are_students():
-    """Another divisor, or the quantiles of another distribution."""
+    """Intervals would not be those of Student's t distribution."""
     found = interval([1.0, 2.0, 3.0])
     assert found.mean == 2.0
     assert found.spread == 1.0
@@ -76,10 +76,12 @@ def test_tables_by_hand():
 
 
 def test_students_are_compared_with_their_like():
-    """What a loss does for a student drowns in what the student lacks of the teacher."""
+    """A student would be compared with a teacher, whose lead hides what the loss does for it."""
     soft = [("soft", 1, 2.75, 9.0), ("soft", 0, 1.25, 9.0)]
     lines = markdown(make_report(RUNS + soft, against=["none", "hard"])).splitlines()
-    [start] = [i for i, line in enumerate(lines) if line.startswith("Less `hard`'s same head")]
+    [start] = [
+        i for i, line in enumerate(lines) if line.startswith("Difference to `hard`'s same head")
+    ]
     assert lines[start + 2 : start + 6] == [
         "| arm | seeds | layer 1 |",
         "| --- | --- | --- |",
@@ -90,7 +92,7 @@ def test_students_are_compared_with_their_like():
 
 
 def test_tables_say_what_was_compared():
-    """Tables are found in a folder, and nobody knows of what they are."""
+    """A reader of the report could not tell which data and settings it is of."""
     protocol = {"files": {"a.csv": 1}, "protocol": "etth", "horizon": [96], "stride": 8}
     protocol |= {"season": None, "context": None, "fractions": None}
     text = markdown(make_report(RUNS, arms={"none": ["B=2"], "hard": []}, evaluation=protocol))

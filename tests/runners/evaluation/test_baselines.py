@@ -8,13 +8,13 @@ NAN = float("nan")
 
 
 def test_last_value_skips_what_is_missing():
-    """A gap at the end of a context."""
+    """A gap at the end of a context would be forecast as missing."""
     context = torch.tensor([[1.0, 2.0, NAN], [NAN, NAN, NAN], [4.0, NAN, 6.0]])
     assert last_value(context, 2).tolist() == [[2.0, 2.0], [0.0, 0.0], [6.0, 6.0]]
 
 
 def test_seasonal_naive_repeats_the_last_season():
-    """Off by one, or a horizon longer than the season."""
+    """The naive forecast would be a step off, or end after one season."""
     context = torch.tensor([[9.0, 1.0, 2.0, 3.0], [9.0, NAN, 2.0, 3.0]])
     forecast = seasonal_naive(context, 5, 3)
     assert forecast.tolist() == [[1.0, 2.0, 3.0, 1.0, 2.0], [3.0, 2.0, 3.0, 3.0, 2.0]]

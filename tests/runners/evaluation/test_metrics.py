@@ -25,7 +25,7 @@ def test_errors_are_of_the_median_and_of_targets_that_are_there():
 
 
 def test_quantile_metrics_by_hand():
-    """Two targets, two levels: losses 2 max(q e, (q - 1) e) of 0.5 and 0.9."""
+    """WQL and coverage would not be those of docs/evaluation.md."""
     forecast = [[[1.0, 3.0], [4.0, 2.0]]]  # the second step crosses
     found = measured([0.5, 0.9], forecast, [[2.0, 3.0]])
     # q 0.5: e 1, -1 -> 1, 1.  q 0.9: e -1, 1 -> 2 * 0.1, 2 * 0.9.  sum abs(y) is 5.
@@ -74,7 +74,7 @@ def test_points_have_no_quantile_metrics():
 
 
 def test_nothing_to_measure_is_none():
-    """0 / 0."""
+    """No target, or a scale of 0, would end in a division by 0."""
     assert measured([0.5], [[[1.0]]], [[NAN]])["mae"] is None
     assert measured([0.5], [[[1.0]]], [[2.0]], scale=[0.0])["mase"] is None
     assert measured([0.5], [[[1.0]]], [[0.0]])["wql"] is None

@@ -7,7 +7,7 @@ from runners.tracking.calibration import calibration, calibration_names
 
 
 def test_calibration_by_hand():
-    """Coverage of one side alone, a masked target that counts, or pairs counted as targets."""
+    """Coverage would count one side of the band alone, or masked targets."""
     levels = (0.05, 0.25, 0.5, 0.75, 0.95)
     names = ["coverage_50", "coverage_90", "quantile_crossing"]
     assert calibration_names(levels) == names
@@ -23,7 +23,7 @@ def test_calibration_by_hand():
 
 
 def test_a_band_is_measured_only_where_its_levels_are():
-    """Coverage of the 0.1 to 0.9 band under the 90 % band's name."""
+    """The coverage of another band would be shown as that of the 90 % band."""
     assert calibration_names((0.1, 0.5, 0.9)) == ["quantile_crossing"]
     assert calibration_names([0.0, 0.05, 0.5, 19 * 0.05])[0] == "coverage_90"  # 0.9500000000000001
     assert calibration_names((0.25, 0.5, 0.75, 0.9)) == ["coverage_50", "quantile_crossing"]

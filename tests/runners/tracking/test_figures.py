@@ -136,14 +136,14 @@ def test_windows_show_truth_bands_and_every_head():
 
 
 def test_windows_show_what_is_near():
-    """A forecast of two steps at the end of a thousand is a dot."""
+    """A short forecast would be a dot at the end of a long history."""
     window = a_window([0.5])._replace(context=np.arange(1000.0))
     context = draw_windows([window]).axes[0].lines[0]
     assert list(context.get_ydata()[:-1]) == list(range(994, 1000))
 
 
 def test_a_wild_band_does_not_flatten_the_truth():
-    """One window of a young model, and its neighbour is a line."""
+    """A wild band in one window would press its neighbour's curve into a flat line."""
     window = a_window([0.05, 0.5, 0.95])
     window.teacher[0.95][:], window.students[1][:] = 1e6, -1e6
     (axes,) = draw_windows([window]).axes
@@ -159,7 +159,7 @@ def test_windows_of_points_have_no_bands():
 
 
 def test_a_head_has_one_colour_everywhere_and_no_other_has_it():
-    """Layer 3 is green in one picture, or one model, and orange in the next."""
+    """Layer 3 would be green in one picture, or one model, and orange in the next."""
     (depth,) = draw_depth({1: 3.0, 3: 2.0}, 1.0, 6, "loss").axes
     (windows,) = draw_windows([a_window([0.5])]).axes
     (later,) = draw_windows([a_window([0.5], layers=(3, 5))]).axes
@@ -176,7 +176,7 @@ def test_a_head_has_one_colour_everywhere_and_no_other_has_it():
 
 
 def test_a_rendered_figure_is_its_pixels():
-    """Four channels, or a view into a buffer that the next picture overwrites."""
+    """A picture would have a fourth channel, or be overwritten by the next one."""
     figure = Figure(figsize=(2, 1), dpi=50, facecolor="#D55E00")
     pixels = render(figure)
     assert (pixels.shape, pixels.dtype, pixels.base) == ((50, 100, 3), np.uint8, None)

@@ -6,7 +6,7 @@ from runners.tracking.run_log import RunLog
 
 
 def test_long_run_is_said_with_a_way_out(tmp_path, capsys):
-    """Someone starts utp_base on a laptop and waits."""
+    """Someone who starts utp_base on a laptop would not learn that it takes weeks."""
     log = RunLog(tmp_path, 0, 100_000, is_main=True)
     log.warn_if_long(0.5, 100_000)  # 50,000 s are 13.9 hours
     assert "utp_tiny" not in (tmp_path / "training.log").read_text()
@@ -19,7 +19,7 @@ def test_long_run_is_said_with_a_way_out(tmp_path, capsys):
 
 
 def test_other_processes_are_silent(tmp_path, capsys):
-    """Every line and every curve eight times."""
+    """With 8 GPUs every line and every curve would be written eight times."""
     log = RunLog(tmp_path / "run", 0, 10, is_main=False)
     log.say("here")
     log.close()

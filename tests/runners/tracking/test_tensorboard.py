@@ -25,7 +25,7 @@ HEADS = ["loss_gt_head_0", "loss_gt_head_1", "loss_gt_teacher"]
 STUDENTS = ["loss_soft_student_0", "loss_soft_student_1"]
 
 
-class TensorBoardWriter:
+class TensorBoardServer:
     """A running TensorBoard."""
 
     def __init__(self, folder: Path, port: int):
@@ -88,7 +88,7 @@ def board(tmp_path_factory):
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        served, end = TensorBoardWriter(folder / "runs", port), time.monotonic() + LIMIT
+        served, end = TensorBoardServer(folder / "runs", port), time.monotonic() + LIMIT
         while not served.has_all():
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < end, (folder / "log").read_text()
@@ -100,12 +100,12 @@ def board(tmp_path_factory):
 
 
 def test_runs_are_told_apart_by_their_folders(board):
-    """Arms of an ablation that all have one name."""
+    """All arms of an ablation would have one name."""
     assert board.json("runs") == ["byot/seed_0", "none/seed_0"]
 
 
 def test_all_heads_are_in_one_chart_by_depth(board):
-    """A flat list of thirty scalars."""
+    """The heads would be thirty separate charts."""
     layout = board.json("plugin/custom_scalars/layout")
     charts = {
         category["title"]: {
@@ -128,7 +128,7 @@ def test_all_heads_are_in_one_chart_by_depth(board):
 
 
 def test_curves_of_a_resumed_run_have_each_iteration_once(board):
-    """A gap, or a loop back, where the run went on."""
+    """Curves would have a gap, or a loop back, where the run went on."""
     for tag, expected in (("train/loss", [1, 2, 3, 4, 5, 6]), ("val/loss_gt_head_1", [2, 4, 6])):
         served = board.json("plugin/scalars/scalars", run="byot/seed_0", tag=tag)
         assert [step for _, step, _ in served] == expected
@@ -138,7 +138,7 @@ def test_curves_of_a_resumed_run_have_each_iteration_once(board):
 
 
 def test_pictures_of_each_validation_are_served(board):
-    """An image that no browser can open, or only the last one."""
+    """Images could not be opened by a browser, or only the last one be kept."""
     from matplotlib.image import imread
 
     assert set(board.json("plugin/images/tags")["none/seed_0"]) == {"val/forecasts"}
@@ -155,7 +155,7 @@ def test_pictures_of_each_validation_are_served(board):
 
 
 def test_settings_are_a_table(board):
-    """'Which learning rate was that?', a week later."""
+    """A week later nobody could look up the learning rate of a run."""
     (first, resumed) = board.json("plugin/text/text", run="byot/seed_0", tag="config/text_summary")
     assert (first["step"], resumed["step"]) == (0, 4)
     for text in (first["text"], resumed["text"]):

@@ -106,7 +106,7 @@ class Code:
 
 @pytest.mark.parametrize("how", ["pickle", "torch"])
 def test_checkpoint_that_would_run_code_is_refused(how):
-    """--init-from with a file from the internet."""
+    """A file from the internet, given to --init-from, would run code."""
     state = {"model_state_dict": {"utp.reg_token": Code()}}
     if how == "pickle":
         Path("evil.pt").write_bytes(pickle.dumps(state))

@@ -42,7 +42,7 @@ def test_run_folder_is_named_by_what_fixes_the_trajectory(override, same):
 
 
 def test_run_folder_counts_the_global_batch(monkeypatch):
-    """1 process x 16 and 2 x 8 are the same training."""
+    """The same training in 1 process x 16 and in 2 x 8 would get two folders."""
     alone = folder()
     accumulated = ["TRAIN.DATA.BATCH_SIZE=8", "TRAIN.GRAD_ACCUMULATION_STEPS=2"]
     assert alone == folder(*accumulated)
@@ -63,7 +63,7 @@ def test_launched_processes_decide_the_gpus(monkeypatch):
 
 
 def test_more_gpus_than_are_visible_are_refused(monkeypatch):
-    """A traceback of every process."""
+    """Every process would end in a traceback."""
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     with pytest.raises(ConfigError, match=r"GPU_NUM: found 8; allowed: an int from 0 to 1"):
         gpus("GPU_NUM=8")

@@ -7,7 +7,7 @@ from runners.training.optimization import StepGuard, cosine_warmup
 
 
 def test_cosine_warmup_by_hand():
-    """4 steps of warm-up, then a cosine over 6: half way, at step 7, it is 1/2."""
+    """The learning rate would start at 0, or not end there."""
     factors = [cosine_warmup(step, 4, 10) for step in range(11)]
     assert factors[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
     assert factors[7] == pytest.approx(0.5)

@@ -13,32 +13,34 @@ from runners.checkpoint import load_checkpoint
 from runners.training.stopping import SIGNALS_FORWARDED, Stopped, StopRequest
 from runners.utp_runner import UTPRunner
 from tests.benchmarks.crash import command_line, descendants
+from tests.processes import Forked
 from tests.small import OVERRIDES, ROOT, TINY, assert_same, run, scalars, small_config
 
 ENDLESS = ["TRAIN.NUM_ITERATIONS=100000", "TRAIN.LR_SCHEDULER.PARAM.num_training_steps=100"]
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 
 
-def start(
-    *overrides: str, script="train.py", launcher: tuple = (), run_dir="run", cwd=".", **environment
-):
-    """Starts a training in a session of its own, as a shell or a scheduler does."""
-    command = [sys.executable, *launcher, str(ROOT / script), "-c", str(TINY), "--run-dir", run_dir]
+def arguments(*overrides: str, run_dir: str = "run") -> list[str]:
+    """Of an endless training."""
+    return ["-c", str(TINY), "--run-dir", run_dir, *OVERRIDES, *ENDLESS, *overrides]
+
+
+def start_torchrun(*overrides: str) -> subprocess.Popen:
+    """Starts two processes in a session of their own, as a scheduler does."""
     return subprocess.Popen(
-        [*command, *OVERRIDES, *ENDLESS, *overrides],
-        cwd=cwd,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)} | environment,
+        [sys.executable, *TORCHRUN, str(ROOT / "train.py"), *arguments(*overrides)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
 
 
-def wait_for_training(process: subprocess.Popen, run_dir: str = "run") -> None:
-    """Until the first iteration stands in the log."""
+def wait_for_training(process: subprocess.Popen | Forked, run_dir: str = "run") -> None:
+    """Waits until the first iteration is in the log."""
     log = Path(run_dir, "training.log")
     while not (log.exists() and "iteration 1:" in log.read_text()):
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
 
 
@@ -92,7 +94,7 @@ def test_stop_at_a_saved_iteration_keeps_the_checkpoint_before_it(monkeypatch):
 def test_command_ends_with_128_plus_the_signal_and_its_workers_with_it():
     """It reaches the loader's workers too, which must not die before the run is saved."""
     processes = {
-        signum: start("TRAIN.DATA.NUM_WORKERS=2", run_dir=signum.name)
+        signum: Forked("train.py", arguments("TRAIN.DATA.NUM_WORKERS=2", run_dir=signum.name))
         for signum in (signal.SIGTERM, signal.SIGINT)
     }
     for signum, process in processes.items():
@@ -108,7 +110,7 @@ def test_command_ends_with_128_plus_the_signal_and_its_workers_with_it():
 
 def test_second_signal_ends_at_once():
     """A step that never ends must not keep anyone from leaving."""
-    process = start(script="tests/faulty_train.py", FAULT="loop:0:1")
+    process = Forked("tests/faulty_train.py", arguments(), FAULT="loop:0:1")
     wait_for_training(process)
     process.send_signal(signal.SIGTERM)
     time.sleep(0.5)
@@ -133,7 +135,9 @@ def test_signal_before_training_ends_at_once_and_leaves_nothing():
     folders = {signal.SIGTERM: Path("term"), signal.SIGINT: Path("int")}
     for folder in folders.values():
         folder.mkdir()
-    processes = {signum: start(cwd=folder) for signum, folder in folders.items()}
+    processes = {
+        signum: Forked("train.py", arguments(), cwd=folder) for signum, folder in folders.items()
+    }
     waiting = set(processes)
     while waiting:  # for either: one may have built its corpus before the other begins
         for signum in list(waiting):
@@ -152,7 +156,7 @@ def test_signal_before_training_ends_at_once_and_leaves_nothing():
 
 def test_orphans_end_when_their_launcher_is_killed():
     """They would go on writing beside the run that takes their place."""
-    process = start(launcher=TORCHRUN)
+    process = start_torchrun()
     wait_for_training(process)
     ranks = descendants(process.pid)
     process.kill()
@@ -165,7 +169,7 @@ def test_orphans_end_when_their_launcher_is_killed():
 
 def test_launched_processes_stop_together():
     """torchrun passes the signal on to each rank, at another step each; all must stop at one."""
-    process = start("TRAIN.DATA.NUM_WORKERS=1", launcher=TORCHRUN)
+    process = start_torchrun("TRAIN.DATA.NUM_WORKERS=1")
     wait_for_training(process)
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=60)
