@@ -1,121 +1,106 @@
-"""Which calendar a file's timestamps follow, and how it goes on."""
+"""Which calendar a table's times follow, and how it goes on."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-REGULAR = 0.95  # share of steps that must be the calendar's; the others are gaps
-LAST = 3  # among so many last steps one must be, or the file ends at another frequency
-UNITS = (("day", "D"), ("hour", "h"), ("minute", "m"), ("second", "s"), ("microsecond", "us"))
+from data.calendar_given import JITTER, follow, offset_of, size_of
+from data.calendar_kinds import DAY, DROP, CalendarError, Kind, kinds_of
+from data.time_texts import SIZES, duration, time_texts
 
+__all__ = [
+    "Calendar",
+    "CalendarError",
+    "duration",
+    "fill_gaps",
+    "find_calendar",
+    "offset_of",
+    "time_texts",
+]
 
-class CalendarError(Exception):
-    """Timestamps that follow no calendar; the message names the rows."""
+REGULAR = 0.9  # more than this share of rows must follow the row before by one step
+LAST = 3  # among so many last rows one must, or the table ends at another frequency
+PRESENT = 0.1  # this share of the steps must be there
+RESAMPLE = f"resample the rows, say their step with --freq (h, D, MS, B ...), or {DROP}"
 
 
 class Calendar(NamedTuple):
-    """Numbered steps in time, of which a file holds a row each but for gaps.
+    """Numbered steps in time, of which a table holds a row each but for gaps.
 
     Attributes:
         frequency: one step in words: 'hour', '15 minutes', '3 months', 'business day'.
-        steps: int64, the number of the step of each row; the first is 0.
-        at: the datetime64[us] of step numbers, also of those before, between and after the rows.
+        season: steps of the usual season (24 for an hour, 12 for a month), 1 where there is none.
+        steps: int64 [n], the number of the step of each row; the first is 0.
+        at: the times of step numbers, also of those before, between and after the rows; in the
+            time zone of the rows.
     """
 
     frequency: str
+    season: int
     steps: np.ndarray
-    at: Callable[[np.ndarray], np.ndarray]
+    at: Callable[[np.ndarray], pd.DatetimeIndex]
 
 
-def find_calendar(times: np.ndarray, first_row: int = 2) -> Calendar:
-    """The calendar of timestamps: equal steps of time or of months, or business days.
+def find_calendar(times: pd.DatetimeIndex, freq: str | None = None, first_row: int = 2) -> Calendar:
+    """The calendar of times: equal steps, months, business days or another set of weekdays.
 
-    Rows may be missing, if 95 % of the steps are there and the file does not end in gaps.
+    Every row lies exactly on a step. Rows may be missing if more than nine of ten rows follow the
+    row before by one step, and the missing ones are neither at the end nor the same ones of each
+    day, week or year. With `freq` any may be missing, and rows near a step are rounded to it.
 
     Args:
-        times: datetime64[us], strictly increasing.
+        times: [n], strictly increasing; without a zone, with a fixed offset, or in a named zone.
+        freq: one step, as `offset_of` takes it.
         first_row: where `times[0]` stands in its file, for the error.
 
     Raises:
-        CalendarError: there is none, or a single row, which may be of any.
+        CalendarError: there is none; or a single row without `freq`, which may be of any.
     """
-    if len(times) < 2:
+    if len(times) < (2 if freq is None else 1):
         raise CalendarError(
-            "a single row does not say how timestamps go on; give more rows, or drop the date "
-            "column to forecast by step number"
+            "a single row does not say how timestamps go on; give more rows, say the step with "
+            f"--freq (h, D, MS, B ...), or {DROP}"
         )
-    # Two month starts could pass for a step of 31 days: months first.
-    kinds = (_months(times), _equal_steps(times), _business_days(times))
-    calendars = [calendar for calendar in kinds if calendar]
-    for calendar in calendars:
-        if _is_regular(calendar.steps):
-            return calendar._replace(steps=calendar.steps.astype(int))
-    nearest = max(calendars, key=lambda calendar: _is_usual(calendar.steps).mean())
+    times = _in_microseconds(times, first_row)
+    if freq is not None:
+        kind = follow(times, freq, first_row)
+        return Calendar(kind.frequency, kind.season, kind.steps, kind.at)
+    kinds, partial = [], None
+    for kind in kinds_of(times):
+        kinds.append(kind)
+        if _is_regular(kind.steps):
+            steps = kind.steps.astype(np.int64)
+            cycle = _left_out(times, kind, steps)
+            if not cycle:
+                return Calendar(kind.frequency, kind.season, steps, kind.at)
+            partial = partial or _sessions(times, kind, cycle, first_row)
+    if partial:
+        raise CalendarError(partial)
+    nearest = max(kinds, key=lambda kind: _is_usual(kind.steps).mean())
     raise CalendarError(_irregular(times, nearest.steps, first_row))
 
 
-def duration(delta: np.timedelta64) -> str:
-    """A time span in words, in the largest unit that divides it: '90 minutes', '1 day'."""
-    sizes = ((name, np.timedelta64(1, unit)) for name, unit in UNITS)
-    name, size = next((name, size) for name, size in sizes if delta // size * size == delta)
-    count = int(delta // size)
-    return f"{count} {name}" + "s" * (count != 1)
-
-
-def time_unit(times: np.ndarray) -> str:
-    """The coarsest unit of 'D', 's' and 'us' that loses nothing of the times."""
-    return next(unit for unit in ("D", "s", "us") if (times == times.astype(f"M8[{unit}]")).all())
-
-
-def format_times(times: np.ndarray, unit: str, utc: bool = False) -> list[str]:
-    """ISO 8601 texts.
+def fill_gaps(times: pd.DatetimeIndex, values: np.ndarray, calendar: Calendar) -> np.ndarray:
+    """Values on every step of their calendar, from the first row to the last.
 
     Args:
-        times: datetime64[us].
-        unit: of `time_unit`; 'D' writes dates alone.
-        utc: write the offset too, and with it the time.
+        times: [n]
+        values: float [n] or [n, C].
+        calendar: found for the times.
+
+    Returns:
+        [steps] or [steps, C], NaN where a row is missing.
     """
-    texts = np.datetime_as_string(times, unit="s" if utc and unit == "D" else unit)
-    return [str(text).replace("T", " ") + "+00:00" * utc for text in texts]
+    if not len(times) == len(values) == len(calendar.steps):
+        raise ValueError(f"{len(values)} values and {len(times)} times are not the calendar's")
+    filled = np.full((calendar.steps[-1] + 1, *values.shape[1:]), np.nan, values.dtype)
+    filled[calendar.steps] = values
+    return filled
 
 
-# Each of these says which steps rows would be at, in fractions where it does not fit after all.
-
-
-def _months(times: np.ndarray) -> Calendar | None:
-    """The same day of every n-th month; the last, where a month is too short or all are last."""
-    months, clock = times.astype("M8[M]"), _clock(times)
-    if clock is None:
-        return None
-    days = times.astype("M8[D]") - months.astype("M8[D]")  # 0 is the first
-    last_days = _last_day(months)
-    day = np.timedelta64(30, "D") if (days == last_days).all() else days.max()
-    if (days != np.minimum(day, last_days)).any():
-        return None
-    numbers = (months - months[0]).astype(int)
-    size = _most_common(np.diff(numbers))
-
-    def at(steps: np.ndarray) -> np.ndarray:
-        months_at = months[0] + steps * size
-        return months_at.astype("M8[D]") + np.minimum(day, _last_day(months_at)) + clock
-
-    frequency = "month" if size == 1 else f"{size} months"
-    return Calendar(frequency, numbers / size, at)
-
-
-def _equal_steps(times: np.ndarray) -> Calendar:
-    size = _most_common(np.diff(times))
-    frequency = duration(size).removeprefix("1 ")
-    return Calendar(frequency, (times - times[0]) / size, lambda steps: times[0] + steps * size)
-
-
-def _business_days(times: np.ndarray) -> Calendar | None:
-    dates, clock = times.astype("M8[D]"), _clock(times)
-    if clock is None or not np.is_busday(dates).all():
-        return None
-    steps = np.busday_count(dates[0], dates)
-    return Calendar("business day", steps, lambda steps: np.busday_offset(dates[0], steps) + clock)
+# Which kind fits.
 
 
 def _is_usual(steps: np.ndarray) -> np.ndarray:
@@ -125,34 +110,95 @@ def _is_usual(steps: np.ndarray) -> np.ndarray:
 
 def _is_regular(steps: np.ndarray) -> bool:
     usual = _is_usual(steps)
-    return (steps % 1 == 0).all() and usual.mean() > REGULAR and usual[-LAST:].any()
-
-
-def _irregular(times: np.ndarray, steps: np.ndarray, first_row: int) -> str:
-    """Names the first usual row, and the first that breaks a step in two, else the last gap."""
-    usual = np.flatnonzero(_is_usual(steps))[0] + 1
-    broken = np.flatnonzero(steps % 1)
-    odd = broken[0] if len(broken) else np.flatnonzero(~_is_usual(steps))[-1] + 1
-    texts, deltas = format_times(times, time_unit(times)), np.diff(times)
     return (
-        f"timestamps are irregular: row {first_row + usual} ({texts[usual]}) is "
-        f"{duration(deltas[usual - 1])} after the row before, row {first_row + odd} "
-        f"({texts[odd]}) {duration(deltas[odd - 1])}; resample the file, or drop the date column "
-        "to forecast by step number"
+        not (steps % 1).any()
+        and usual.mean() > REGULAR
+        and usual[-LAST:].any()
+        and len(steps) >= PRESENT * steps[-1]
     )
 
 
-def _clock(times: np.ndarray) -> np.timedelta64 | None:
-    """The time of day, where all have the same."""
-    clocks = times - times.astype("M8[D]")
-    return clocks[0] if (clocks == clocks[0]).all() else None
+def _left_out(times: pd.DatetimeIndex, kind: Kind, steps: np.ndarray) -> str | None:
+    """The cycle of which the same part is missing each time, if there is one.
+
+    Bars of trading sessions would go on at night, days without Sundays on a Sunday.
+    """
+    jumps, count = np.diff(steps), steps[-1] + 1
+    missing = count - len(steps)
+    if not missing:
+        return None
+    for cycle, length in kind.cycles.items():
+        turns, rest = divmod(count, length)
+        if turns == 1:  # two parts alone: after a gap it begins where the first row began
+            if (steps[1:][jumps > length / 4] % length == 0).any():
+                return cycle
+        elif turns > 1:
+            seen = np.unique(steps % length)
+            never = count - (turns + (seen < rest)).sum()
+            if 2 * never > missing:
+                return cycle
+    if "week" in kind.cycles:  # one weekend may be an outage, or the first of many
+        dates = times.tz_localize(None).normalize()
+        between = pd.date_range(dates[0], dates[-1]).day_of_week
+        absent = set(between.unique()) - set(dates.day_of_week.unique())
+        if absent & {5, 6}:
+            return "week"
+    return None
 
 
-def _last_day(months: np.ndarray) -> np.ndarray:
-    """The last day of each month, counted from 0."""
-    return (months + 1).astype("M8[D]") - months.astype("M8[D]") - np.timedelta64(1, "D")
+def _sessions(times: pd.DatetimeIndex, kind: Kind, cycle: str, first_row: int) -> str:
+    """Names the first row after a gap."""
+    row = int((~_is_usual(kind.steps)).argmax()) + 1
+    return (
+        f"timestamps leave out the same part of each {cycle}: row {first_row + row} "
+        f"({time_texts(times[[row]], times)[0]}) is {duration(times[row] - times[row - 1])} after "
+        f"the row before, and one step is '{kind.frequency}'; resample the rows to longer steps, "
+        f"say with --freq that rows between are missing, or {DROP}"
+    )
 
 
-def _most_common(values: np.ndarray):
-    unique, counts = np.unique(values, return_counts=True)
-    return unique[counts.argmax()]
+def _irregular(times: pd.DatetimeIndex, steps: np.ndarray, first_row: int) -> str:
+    """Names the first usual row, and the first that breaks a step in two, else the longest gap."""
+    usual, broken = int(_is_usual(steps).argmax()) + 1, np.flatnonzero(steps % 1)
+    jumps = np.diff(steps)
+    odd = int(broken[0] if len(broken) else np.flatnonzero(jumps == jumps.max())[-1] + 1)
+    rows = [usual, odd]
+    texts = time_texts(times[rows], times)
+    spans = [duration(times[row] - times[row - 1]) for row in rows]
+    return (
+        f"timestamps are irregular: row {first_row + usual} ({texts[0]}) is {spans[0]} after the "
+        f"row before, row {first_row + odd} ({texts[1]}) {spans[1]}; {_way_out(times)}"
+    )
+
+
+def _way_out(times: pd.DatetimeIndex) -> str:
+    """What helps: often a zone, or the frequency to which the times can be rounded."""
+    deltas, hour = np.diff(times.asi8), SIZES["hour"]
+    beside = np.unique(deltas % DAY)  # of whole days
+    of_days = deltas.min() >= DAY - hour and np.isin(beside, (0, hour, DAY - hour)).all()
+    named_zone = times.tz is not None and times.tz.utcoffset(None) is None
+    if of_days and len(beside) > 1 and not named_zone:
+        zone = "where clocks were changed, say the zone with --timezone (Europe/Berlin ...)"
+        return f"{zone}; else {RESAMPLE}"
+    for freq in ("s", "min", "5min", "10min", "15min", "30min", "h", "D"):
+        if abs(np.median(deltas) / size_of(offset_of(freq)) - 1) < JITTER:
+            try:
+                follow(times, freq, 0)
+            except CalendarError:
+                continue
+            return (
+                f"--freq {freq} rounds each row to its step, and steps without a row are missing "
+                f"values; or resample the rows, or {DROP}"
+            )
+    return RESAMPLE
+
+
+def _in_microseconds(times: pd.DatetimeIndex, first_row: int) -> pd.DatetimeIndex:
+    """Times in the one unit that is counted in here."""
+    rounded = times.as_unit("us")
+    if (finer := np.asarray(rounded != times)).any():
+        row = int(finer.argmax())
+        raise CalendarError(
+            f"row {first_row + row} ({times[row]}) is finer than a microsecond; round the times"
+        )
+    return rounded

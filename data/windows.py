@@ -42,8 +42,8 @@ class WindowDataset(Dataset):
 
     1. Draw a row, uniformly.
     2. Draw the end of the context, uniformly over the positions for which at least 48 context
-       and 16 label steps lie inside the series (min(48, L) and min(16, H)). Steps outside the
-       series are NaN.
+       and 16 label steps lie inside the series (min(48, L) and min(16, H)), and no label before
+       the row's `first_label`. Steps outside the series are NaN.
     3. Z-score the window by the finite context values, and mask |z| > 4.
     4. If no context value or no label is left, draw again.
 
@@ -89,7 +89,8 @@ class WindowDataset(Dataset):
             f"{self.corpus.folder}: sample {samples[pending[0]]} found no usable window in "
             f"{MAX_ATTEMPTS} attempts; the corpus needs series with at least "
             f"{self._min_steps[0]} context and {self._min_steps[1]} label steps that have "
-            "finite values"
+            "finite values; shorter series need a shorter DATASET.PARAM.context_length and "
+            "target_length, and --context and --horizon of data.prepare"
         )
 
     @property
@@ -99,13 +100,16 @@ class WindowDataset(Dataset):
     def _draw(self, samples: np.ndarray, attempt: int) -> tuple[np.ndarray, np.ndarray]:
         """One window for each sample, [n, L + H] in z-scores, and whether it is usable, [n]."""
         words = self._random_words(samples, attempt)
-        rows = self.corpus.read((words[:, 0] % len(self.corpus.rows)).astype(np.intp))  # [n, W]
+        drawn = (words[:, 0] % len(self.corpus.rows)).astype(np.intp)
+        rows = self.corpus.read(drawn)  # [n, W]
         n, width = rows.shape
         length = width - np.isfinite(rows)[:, ::-1].argmax(axis=1)  # without the NaN padding
-        min_context, min_target = self._min_steps
-        num_ends = length - (min_context + min_target) + 1  # possible ends of the context
+        first_end, min_target = self._min_steps
+        if self.corpus.first_label is not None:  # the labels begin where the context ends
+            first_end = np.maximum(first_end, self.corpus.first_label[drawn])
+        num_ends = length - (first_end + min_target) + 1  # possible ends of the context
         offset = words[:, 1] % np.maximum(num_ends, 1).astype(np.uint64)
-        end = min_context + offset.astype(np.intp)
+        end = first_end + offset.astype(np.intp)
         end = np.minimum(end, width)  # stay in bounds; too short series are not usable, see below
 
         padded = np.full((n, self.context_length + width + self.target_length), np.nan, np.float32)
@@ -142,8 +146,8 @@ class WindowDataset(Dataset):
 def zscore(window: np.ndarray, context_length: int) -> np.ndarray:
     """Z-scores windows by the finite values of their contexts.
 
-    Mean and population std are computed in float64. If std <= 1e-6 max(1, |mean|), the context
-    counts as constant and its std is set to 1.
+    Mean and population std are computed in float64. A context is constant only where all its
+    finite values are equal: then these, and the labels equal to them, become 0; others are NaN.
 
     Args:
         window: [n, L + H].
@@ -161,10 +165,19 @@ def zscore(window: np.ndarray, context_length: int) -> np.ndarray:
     values -= mean
     variance = np.square(values[:, :context_length], where=inside, out=np.zeros(inside.shape))
     std = np.sqrt(variance.sum(axis=1, keepdims=True) / count)
-    std[std <= 1e-6 * np.maximum(1.0, np.abs(mean))] = 1.0
+    # The rounded mean of equal values may leave a tiny std: only a reason to compare the values.
+    suspects = np.flatnonzero(std <= 1e-9 * np.abs(mean))
+    std[std == 0.0] = 1.0
     with np.errstate(over="ignore"):  # values beyond float32 are masked below
         z = (values / std).astype(np.float32)
     z[~finite | (np.abs(z) > MAX_ABS_Z)] = np.nan
+    if len(suspects):
+        context = window[suspects, :context_length]
+        low = np.where(inside[suspects], context, np.inf).min(axis=1)
+        high = np.where(inside[suspects], context, -np.inf).max(axis=1)
+        constant = suspects[low >= high]  # without a finite value too: it has no z-scores
+        equal = finite[constant] & (window[constant] == low[low >= high, None])
+        z[constant] = np.where(equal, np.float32(0.0), np.float32(np.nan))
     return z
 
 

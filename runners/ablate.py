@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import zlib
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
@@ -23,6 +24,8 @@ import torch
 from easydict import EasyDict
 
 from config.identity import to_plain
+from data.options import table_options
+from data.tables import TableOptions
 from runners import InputError, evaluate
 from runners.ablation.report import draw, markdown
 from runners.ablation.runs import (
@@ -37,7 +40,8 @@ from runners.ablation.runs import (
     result_of,
 )
 from runners.checkpoint import LATEST, SUMMARY, atomic_write, write_json
-from runners.command import open_checkpoint, run
+from runners.command import open_checkpoint, run, say
+from runners.evaluation.protocol import SEASONS, Protocol
 from runners.training.stopping import SIGNALS_FORWARDED
 
 TRAIN = Path(__file__).parents[1] / "train.py"
@@ -62,17 +66,19 @@ def main(argv: list[str]) -> None:
     check_arms(configs)
     for planned in [*runs, *plan.found_runs()]:
         check_folder(planned, load(planned, args.config))
-    protocol = None
+    options = table_options(**vars(args))
+    datasets, protocol = [], None
     if args.data:
-        check_files(args, list(configs.values()))
-        protocol = protocol_of(args)
+        datasets = evaluate.find_datasets(args.data, options)
+        check_files(args, datasets, options, list(configs.values()))
+        protocol = protocol_of(args, datasets, options)
     for i, planned in enumerate(runs):
         finished = planned.is_finished
         if not finished:
             print(f"run {i + 1} of {len(runs)}: {planned}", flush=True)
             train(planned, args.config)
         if protocol:
-            evaluate_run(planned, args, protocol)
+            evaluate_run(planned, args, datasets, options, protocol)
         if not finished:
             write_report(plan, args.against, protocol)
     print(markdown(write_report(plan, args.against, protocol)))
@@ -119,23 +125,39 @@ def chosen_arms(args: argparse.Namespace) -> dict[str, list[str]]:
     return arms
 
 
-def check_files(args: argparse.Namespace, configs: list[EasyDict]) -> None:
+def check_files(
+    args: argparse.Namespace,
+    datasets: list[evaluate.Dataset],
+    options: TableOptions,
+    configs: list[EasyDict],
+) -> None:
     """Checks the files and settings of the evaluation before hours of training.
 
     Raises:
         InputError: a setting is wrong, a file name is given twice, or a file is too short.
         TableError: a file is not a table.
     """
-    names = [path.name for path in args.data]
+    names = [dataset.name for dataset in datasets]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"--data: {name} is given twice; file names must differ")
-    contexts = [context_of(args, config) for config in configs]
-    for context, config in zip(contexts, configs, strict=True):
-        evaluate.check_protocol(args, context, config.MODEL.PARAM.max_context_length)
-    for context in {min(contexts), max(contexts)}:
-        for _ in evaluate.open_files(args, context):
+    protocols = [evaluation_protocol(args, config) for config in configs]
+    for protocol, config in zip(protocols, configs, strict=True):
+        longest = config.MODEL.PARAM.max_context_length
+        evaluate.check_protocol(protocol, args.batch_size, longest)
+    by_context = sorted(protocols, key=lambda protocol: protocol.context)
+    # The longest context first: its messages are the ones to show.
+    for protocol, show in ((by_context[-1], say), (by_context[0], lambda line: None)):
+        for _ in evaluate.open_files(datasets, protocol, options, show):
             pass
+
+
+def evaluation_protocol(args: argparse.Namespace, config: dict) -> Protocol:
+    """The protocol for a run of a configuration."""
+    return Protocol(
+        args.protocol, tuple(args.fractions), context_of(args, config), tuple(args.horizon),
+        args.stride, args.season,
+    )  # fmt: skip
 
 
 def context_of(args: argparse.Namespace, config: dict) -> int:
@@ -176,31 +198,49 @@ def train(planned: Run, config_file: str) -> None:
         sys.exit(status)
 
 
-def evaluate_run(planned: Run, args: argparse.Namespace, protocol: dict) -> None:
+def evaluate_run(
+    planned: Run,
+    args: argparse.Namespace,
+    datasets: list[evaluate.Dataset],
+    options: TableOptions,
+    settings: dict,
+) -> None:
     """Evaluates every head of the run's last weights, if this has not been done yet."""
-    if evaluation_of(planned, protocol) is not None:
+    if evaluation_of(planned, settings) is not None:
         return
     opened = open_checkpoint(planned.folder / LATEST)
-    context = context_of(args, opened.checkpoint["config"])
+    protocol = evaluation_protocol(args, opened.checkpoint["config"])
     heads = evaluate.all_heads(opened)
     rows = [
         row
-        for series in evaluate.open_files(args, context)
-        for horizon in args.horizon
-        for row in evaluate.evaluate(opened, heads, series, context, horizon, args)
+        for series in evaluate.open_files(datasets, protocol, options)
+        for horizon in protocol.horizons
+        for row in evaluate.evaluate(opened, heads, series, protocol, horizon, args.batch_size)
     ]
     trained = read_json(planned.folder / SUMMARY)
     write_json(planned.folder / EVALUATION,
-               {"protocol": protocol, "trained": trained["seconds"], "results": rows})  # fmt: skip
+               {"protocol": settings, "trained": trained["seconds"], "results": rows})  # fmt: skip
     del opened, heads
     torch.cuda.empty_cache()  # the next training needs the memory
 
 
-def protocol_of(args: argparse.Namespace) -> dict:
+def protocol_of(
+    args: argparse.Namespace, datasets: list[evaluate.Dataset], options: TableOptions
+) -> dict:
     """All settings of an evaluation as plain values, and the checksums of its files."""
     names = ("protocol", "fractions", "context", "horizon", "stride", "season")
-    files = {path.name: zlib.crc32(path.read_bytes()) for path in args.data}
-    return {"files": files} | {name: to_plain(getattr(args, name)) for name in names}
+    settings = {name: to_plain(getattr(args, name)) for name in names}
+    if not args.season and not SEASONS[args.protocol]:
+        settings["season"] = "of the calendar"  # it was 1 before: evaluate again
+    if given := {name: to_plain(value) for name, value in asdict(options).items() if value}:
+        settings["table"] = given
+    files = {}
+    for dataset in datasets:
+        checksum = 0
+        for path in dataset.paths:
+            checksum = zlib.crc32(path.read_bytes(), checksum)
+        files[dataset.name] = checksum
+    return {"files": files} | settings
 
 
 def write_report(plan: Plan, against: list[str], protocol: dict | None) -> dict:

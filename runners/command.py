@@ -81,6 +81,11 @@ def open_checkpoint(path: str | Path, config_file: str | None = None) -> OpenedM
     )
 
 
+def say(line: str) -> None:
+    """Tells the user something beside the output."""
+    print(line, file=sys.stderr)
+
+
 def run(command: Callable[[list[str]], None], argv: list[str]) -> int:
     """Runs a command and turns its errors into one line on stderr.
 

@@ -6,71 +6,99 @@ python -m runners.evaluate CHECKPOINT --data ETTh1.csv --protocol etth --context
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import torch
 from tqdm import tqdm
 
+from data.options import add_table_arguments, table_options
+from data.tables import TableOptions, find_files, read_items
 from losses.byot import TEACHER, Head
 from models.utp import UTP
 from runners import InputError
 from runners.checkpoint import write_json
-from runners.command import OpenedModel, add_checkpoint_arguments, open_checkpoint, run
+from runners.command import OpenedModel, add_checkpoint_arguments, open_checkpoint, run, say
 from runners.evaluation.baselines import last_value, seasonal_naive
 from runners.evaluation.metrics import ForecastMetrics
-from runners.evaluation.protocol import (
-    FRACTIONS,
-    SEASONS,
-    Series,
-    check_lengths,
-    open_series,
-    windows,
+from runners.evaluation.protocol import FRACTIONS, SEASONS, Protocol
+from runners.evaluation.report import (
+    depth_report,
+    depth_table,
+    mean_rows,
+    plot_depth,
+    season_text,
+    table,
 )
-from runners.evaluation.report import depth_report, depth_table, mean_rows, plot_depth, table
+from runners.evaluation.series import Series, open_series, windows
 from runners.tracking.meters import head_name
 
 LAST, SEASONAL = "last value", "seasonal naive"
 
 
+class Dataset(NamedTuple):
+    """Tables that are evaluated together, one row of the results.
+
+    Attributes:
+        source: the file, or the folder or pattern whose files are parts of one table.
+        paths: of the files.
+    """
+
+    source: str
+    paths: list[Path]
+
+    @property
+    def name(self) -> str:
+        """What the results call it."""
+        return Path(self.source).name
+
+
 def main(argv: list[str]) -> None:
     """Runs the command."""
     args = parse_args(argv)
+    options = table_options(**vars(args))
     opened = open_checkpoint(args.checkpoint, args.param)
-    context = check_arguments(args, opened)
+    check_outputs(args.out, args.plot, args.heads)
+    if args.heads == "all" and not opened.wrapper.aux_head_layers:
+        raise InputError(f"--heads all: {args.checkpoint} has no heads but the teacher")
+    longest = opened.wrapper.utp.max_context_length
+    context = args.context
+    if context is None:
+        trained = opened.checkpoint.get("config", {}).get("DATASET", {}).get("PARAM", {})
+        context = trained.get("context_length") or longest
+    protocol = Protocol(
+        args.protocol, tuple(args.fractions), context, tuple(args.horizon), args.stride, args.season
+    )
+    check_protocol(protocol, args.batch_size, longest)
     heads = all_heads(opened) if args.heads == "all" else {TEACHER: opened.wrapper.utp}
-    rows = [
-        row
-        for series in open_files(args, context)
-        for horizon in args.horizon
-        for row in evaluate(opened, heads, series, context, horizon, args)
-    ]
+    rows, seasons = [], {}
+    for series in open_files(find_datasets(args.data, options), protocol, options, say):
+        seasons[series.name] = series.season
+        for horizon in protocol.horizons:
+            rows += evaluate(opened, heads, series, protocol, horizon, args.batch_size)
     means = mean_rows(rows)
     print(table(rows + means if len(rows) > len(means) else rows, opened.wrapper.utp.quantiles))
     print(
-        f"protocol {args.protocol}, context {context}, stride {args.stride}, "
-        f"season {season_of(args)}; "
-        "errors in units of each channel's training part"
+        f"protocol {protocol.name}, context {protocol.context}, stride {protocol.stride}, "
+        f"{season_text(seasons)}; errors in units of each channel's training part"
     )
+    report = {}
     if args.heads == "all":
-        report = depth_report(heads, means)
-        print(depth_table(report))
+        report = {"depth": depth_report(heads, means)}
+        print(depth_table(report["depth"]))
         if args.plot:
-            plot_depth(args.plot, report)
+            plot_depth(args.plot, report["depth"])
     if args.out:
+        steps = {season.steps for season in seasons.values()}
         settings = {
-            "checkpoint": str(args.checkpoint), "protocol": args.protocol, "context": context,
-            "stride": args.stride, "season": season_of(args),
+            "checkpoint": str(args.checkpoint), "protocol": protocol.name,
+            "context": protocol.context, "stride": protocol.stride,
+            "season": steps.pop() if len(steps) == 1 else None,  # the rows have their own
         }  # fmt: skip
-        report = {"depth": report} if args.heads == "all" else {}
         write_json(args.out, settings | {"results": rows, "mean": means} | report)
-
-
-def season_of(args: argparse.Namespace) -> int:
-    """The season in steps: as it was given, or the protocol's."""
-    return args.season or SEASONS[args.protocol]
 
 
 def all_heads(opened: OpenedModel) -> dict[Head, UTP]:
@@ -80,34 +108,47 @@ def all_heads(opened: OpenedModel) -> dict[Head, UTP]:
     return students | {TEACHER: wrapper.utp}
 
 
-def open_files(args: argparse.Namespace, context: int) -> Iterator[Series]:
-    """The files of `--data`, one after the other, each with room for the windows asked for."""
-    season = season_of(args)
-    for path in args.data:
-        series = open_series(path, args.protocol, args.fractions, season)
-        check_lengths(series, path, context, args.horizon, season)
-        yield series
+def find_datasets(data: Sequence[str], options: TableOptions) -> list[Dataset]:
+    """What `--data` names: each file for itself, or with `--files join` each argument as a whole.
+
+    Raises:
+        TableError: there is no such file.
+    """
+    if options.files:
+        return [Dataset(one, find_files([one], say)) for one in data]
+    return [Dataset(str(path), [path]) for path in find_files(data, say)]
+
+
+def open_files(
+    datasets: Sequence[Dataset],
+    protocol: Protocol,
+    options: TableOptions,
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[Series]:
+    """The series of each dataset, one dataset after the other, so that one is in memory."""
+    for source, paths in datasets:
+        yield open_series(source, read_items(paths, options, say), protocol, options.freq, say)
 
 
 def evaluate(
     opened: OpenedModel,
     heads: dict[Head, UTP],
     series: Series,
-    context: int,
+    protocol: Protocol,
     horizon: int,
-    args: argparse.Namespace,
+    batch_size: int,
 ) -> list[dict]:
     """One result for each head and each reference, on the same windows."""
-    quantiles, season = opened.wrapper.utp.quantiles, season_of(args)
+    quantiles, season = opened.wrapper.utp.quantiles, series.season.steps
     results = {head: ForecastMetrics(quantiles) for head in heads}
     references = {name: ForecastMetrics(quantiles, spread=False) for name in (LAST, SEASONAL)}
     seconds = {head: [] for head in heads}
-    starts = range(series.split.test, series.split.end - horizon + 1, args.stride)
-    total = ceil(len(starts) * len(series.values) / args.batch_size)
+    counts = [len(protocol.targets(split, horizon)) for split in series.splits]  # of windows
     progress = tqdm(
-        total=total, unit="batch", desc=f"{series.name} {horizon}", leave=False, disable=None
-    )
-    for past, target, scale in windows(series, context, horizon, starts, args.batch_size):
+        total=ceil(sum(counts) / batch_size), unit="batch", desc=f"{series.name} {horizon}",
+        leave=False, disable=None,
+    )  # fmt: skip
+    for past, target, scale in windows(series, protocol, horizon, batch_size):
         past, target, scale = (part.to(opened.device) for part in (past, target, scale))
         for head, model in heads.items():
             began = _now(opened.device)
@@ -133,8 +174,9 @@ def evaluate(
             "file": series.name,
             "horizon": horizon,
             "forecaster": name,
-            "windows": len(starts),
-            "channels": len(series.values),
+            "windows": max(counts),
+            "channels": len(counts),
+            "season": season,
             **metrics.result(),
             "relative_latency": ratios.get(name),
         }
@@ -142,40 +184,34 @@ def evaluate(
     ]
 
 
-def check_arguments(args: argparse.Namespace, opened: OpenedModel) -> int:
-    """Refuses what cannot be evaluated; returns the context length."""
-    utp = opened.wrapper.utp
-    trained = opened.checkpoint.get("config", {}).get("DATASET", {}).get("PARAM", {})
-    context = args.context
-    if context is None:
-        context = trained.get("context_length") or utp.max_context_length
-    check_protocol(args, context, utp.max_context_length)
-    for path in (args.out, args.plot):
+def check_outputs(out: Path | None, plot: Path | None, heads: str) -> None:
+    """Refuses files that cannot be written, before anything is computed."""
+    for path in (out, plot):
         if path is not None and not path.parent.is_dir():
             raise InputError(f"{path}: there is no folder {path.parent}")
-    if args.heads == "all" and not opened.wrapper.aux_head_layers:
-        raise InputError(f"--heads all: {args.checkpoint} has no heads but the teacher")
-    if args.plot and args.heads != "all":
+    if plot and heads != "all":
         raise InputError("--plot draws error over depth: it goes with --heads all")
-    return context
 
 
-def check_protocol(args: argparse.Namespace, context: int, max_context: int) -> None:
-    """Refuses settings of `add_protocol_arguments` that no file could satisfy."""
-    for horizon in args.horizon:
+def check_protocol(protocol: Protocol, batch_size: int, max_context: int) -> None:
+    """Refuses settings that no file could satisfy."""
+    for horizon in protocol.horizons:
         if horizon < 1:
             raise InputError(f"--horizon {horizon}: it must be at least 1")
-    for name in ("stride", "batch_size", "season"):
-        value = getattr(args, name)
+    values = {"stride": protocol.stride, "batch-size": batch_size, "season": protocol.season}
+    for name, value in values.items():
         if value is not None and value < 1:
-            raise InputError(f"--{name.replace('_', '-')} {value}: it must be at least 1")
-    if min(args.fractions) < 0 or args.fractions[0] == 0 or sum(args.fractions) > 1 + 1e-9:
+            raise InputError(f"--{name} {value}: it must be at least 1")
+    shares = protocol.fractions
+    if min(shares) < 0 or shares[0] == 0 or sum(shares) > 1 + 1e-9:
         raise InputError(
-            f"--fractions {args.fractions}: training, validation and test shares, none below 0, "
+            f"--fractions {list(shares)}: training, validation and test shares, none below 0, "
             "of at most 1 together"
         )
-    if not 1 <= context <= max_context:
-        raise InputError(f"--context {context}: this model looks back on 1 to {max_context} steps")
+    if not 1 <= protocol.context <= max_context:
+        raise InputError(
+            f"--context {protocol.context}: this model looks back on 1 to {max_context} steps"
+        )
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -193,15 +229,19 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
 
 def add_protocol_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Which windows of which files are forecast, and how they are scored."""
-    parser.add_argument("--data", nargs="+", type=Path, required=required, metavar="FILE.csv")
+    parser.add_argument("--data", nargs="+", required=required, metavar="FILE",
+                        help="tables, or folders of them")  # fmt: skip
     parser.add_argument("--protocol", choices=[*SEASONS], default="ratio")
     parser.add_argument("--fractions", nargs=3, type=float, default=FRACTIONS, metavar="SHARE",
                         help="training, validation and test part of protocol ratio")  # fmt: skip
     parser.add_argument("--context", type=int, help="steps to look back on (as it was trained)")
     parser.add_argument("--horizon", nargs="+", type=int, default=[96], help="steps to forecast")
     parser.add_argument("--stride", type=int, default=1, help="rows between test windows")
-    parser.add_argument("--season", type=int, help="steps (etth 24, ettm 96, ratio 1)")
+    parser.add_argument(
+        "--season", type=int, help="steps (etth 24, ettm 96, ratio: of the calendar)"
+    )
     parser.add_argument("--batch-size", type=int, default=256, help="windows in one pass")
+    add_table_arguments(parser)
 
 
 def _now(device: torch.device) -> float:

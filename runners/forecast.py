@@ -1,4 +1,4 @@
-"""Command: forecasts the series of a CSV file into another one.
+"""Command: forecasts the series of tables into another table.
 
 python -m runners.forecast CHECKPOINT --data my.csv --horizon 96 --out forecast.csv
 """
@@ -6,66 +6,52 @@ python -m runners.forecast CHECKPOINT --data my.csv --horizon 96 --out forecast.
 import argparse
 import sys
 from collections import defaultdict
-from difflib import get_close_matches
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from tqdm import tqdm
 
-from data.calendar import CalendarError, find_calendar, format_times, time_unit
-from data.tables import LAYOUTS, Table, read_table, write_long
+from data.options import add_table_arguments, table_options
+from data.tables import read_items
+from data.tables.writing import PARQUET, output_kind, write_long
 from runners import InputError
 from runners.checkpoint import atomic_write
-from runners.command import OpenedModel, add_checkpoint_arguments, open_checkpoint, run
+from runners.command import OpenedModel, add_checkpoint_arguments, open_checkpoint, run, say
+from runners.timelines import Series, sample_times, series_of, step_texts
 from runners.tracking.figures import Panel, save_figure
 
 MAX_PANELS = 4
 MIN_PLOTTED = 48  # steps of history
-
-
-class Series(NamedTuple):
-    """A series' end, and the steps after it.
-
-    Attributes:
-        name: of the series.
-        values: float64 [n], oldest first; not finite is missing.
-        past: the step of each value, datetime64[us] or int64 [n].
-        future: the steps to forecast, likewise [H].
-    """
-
-    name: str
-    values: np.ndarray
-    past: np.ndarray
-    future: np.ndarray
+SERIES_PER_FRAME = 1000  # of what is written at once
 
 
 def main(argv: list[str]) -> None:
     """Runs the command."""
     args = parse_args(argv)
-    check_files(args)
+    options = table_options(**vars(args))
+    check_outputs(args.out, args.plot)
+    kind = output_kind(args.out)
     opened = open_checkpoint(args.checkpoint, args.param)
     utp = opened.wrapper.utp
     context = check_context(args.context, utp.max_context_length)
     chosen = choose_quantiles(args.quantiles, utp.quantiles)
-    table = choose_columns(read_table(args.data, args.layout), args.columns, args.data)
-    series, frequency = series_of(table, utp.max_context_length, args.horizon, args.data)
-    say_empty(series, context, args.data)
+    items = read_items(args.data, options, say)
+    series = series_of(items, utp.max_context_length, args.horizon, options.freq, args.columns)
+    say_gaps(series)
+    say_empty(series, context)
     forecasts = forecast(opened, series, context, args.horizon, args.batch_size)
 
-    names = [f"q{utp.quantiles[i]:g}" for i in chosen] if utp.quantiles else ["forecast"]
-    header = ["series", "step" if table.timestamps is None else "timestamp", *names]
-    blocks = (
-        (one.name, step_texts(one.future, table), values[:, chosen])
-        for one, values in zip(series, forecasts, strict=True)
-    )
-    atomic_write(args.out, lambda file: write_long(file, header, blocks))
+    levels = {f"{utp.quantiles[i]:g}": i for i in chosen}
+    frames = frames_of(series, forecasts, utp.median, levels, kind)
+    atomic_write(args.out, lambda file: write_long(file, frames, kind))
     if args.plot:
         panels = panels_of(series, forecasts, utp.quantiles or (None,))
         atomic_write(args.plot, lambda file: save_figure(panels, file))
-    print(f"{args.out}: {summary(series, frequency, table)}")
+    print(f"{args.out}: {summary(series)}")
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -75,15 +61,16 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     )
     add_checkpoint_arguments(parser)
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="FILE.csv", help="the history, wide or m4")
+    add("--data", nargs="+", required=True, metavar="FILE", help="the history: tables, folders")
     add("--horizon", type=int, required=True, metavar="H", help="steps to forecast")
-    add("--out", type=Path, required=True, metavar="FILE.csv", help="a file to be made")
+    add("--out", type=Path, required=True, metavar="FILE.csv",
+        help="a file to be made: .csv, .csv.gz or .parquet")  # fmt: skip
     add("--plot", type=Path, metavar="FILE.png", help=f"a picture of the first {MAX_PANELS} series")
-    add("--columns", nargs="+", metavar="NAME", help="series to forecast (default: all)")
+    add("--columns", nargs="+", metavar="ID", help="series to forecast (default: all)")
     add("--quantiles", nargs="+", type=float, metavar="Q", help="levels to write (default: all)")
     add("--context", type=int, metavar="N", help="values to look back on (default: the most)")
-    add("--layout", choices=LAYOUTS, help="of --data (default: told by the first cell)")
     add("--batch-size", type=int, default=256, metavar="N", help="series at once (256)")
+    add_table_arguments(parser)
     args = parser.parse_args(argv)
     for name in ("horizon", "context", "batch_size"):
         value = getattr(args, name)
@@ -92,19 +79,17 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     return args
 
 
-def check_files(args: argparse.Namespace) -> None:
+def check_outputs(out: Path, plot: Path | None) -> None:
     """Refuses files that are there and folders that are not, before anything is computed."""
-    for name, path in (("--out", args.out), ("--plot", args.plot)):
+    for name, path in (("--out", out), ("--plot", plot)):
         if path is None:
             continue
         if path.exists():
             raise InputError(f"{name}: {path} is there already")
         if not path.parent.is_dir():
             raise InputError(f"{name}: there is no folder {path.parent}")
-    if args.plot and args.plot.suffix.lower() != ".png":
-        raise InputError(f"--plot: {args.plot} must end in .png")
-    if args.plot and args.plot.resolve() == args.out.resolve():
-        raise InputError(f"--plot: {args.plot} is --out's file")
+    if plot and plot.suffix.lower() != ".png":
+        raise InputError(f"--plot: {plot} must end in .png")
 
 
 def check_context(context: int | None, longest: int) -> int:
@@ -115,11 +100,11 @@ def check_context(context: int | None, longest: int) -> int:
 
 
 def choose_quantiles(wanted: list[float] | None, trained: tuple[float, ...] | None) -> list[int]:
-    """Where the wanted levels are among the model's outputs."""
+    """Where the wanted levels are among the model's outputs; a point model has none."""
     if trained is None:
         if wanted:
             raise InputError("--quantiles: this model forecasts points; leave it out")
-        return [0]
+        return []
     indices = []
     for level in dict.fromkeys(wanted or trained):
         matches = [i for i, one in enumerate(trained) if abs(one - level) < 1e-6]
@@ -130,83 +115,36 @@ def choose_quantiles(wanted: list[float] | None, trained: tuple[float, ...] | No
     return indices
 
 
-def choose_columns(table: Table, wanted: list[str] | None, path: Path) -> Table:
-    """The table with the wanted series alone, in that order."""
-    where: dict[str, int] = {}
-    for i, name in enumerate(table.names):
-        if where.setdefault(name, i) != i:
-            raise InputError(f"{path}: two series are named {name!r:.60}; names must differ")
-    names = list(dict.fromkeys(wanted or table.names))
-    for name in names:
-        if name not in where:
-            near = get_close_matches(name, table.names, 3)
-            there = near or [*table.names[:5], *["..."] * (len(table.names) > 5)]
-            start = "did you mean" if near else "there are"
-            raise InputError(f"--columns: no series {name!r:.60}; {start} {', '.join(there)}")
-    return table._replace(names=names, series=[table.series[where[name]] for name in names])
+def say_gaps(series: list[Series]) -> None:
+    """Says for each file how many of the rows that are looked back on are missing."""
+    gaps = defaultdict(list)
+    for one in series:
+        if missing := len(one.timeline.past) - len(one.timeline.rows):
+            gaps[one.source].append((missing, one))
+    for source, found in gaps.items():
+        missing, one = max(found, key=lambda pair: pair[0])
+        timelines = {id(pair[1].timeline) for pair in found}
+        where = "" if len(timelines) == 1 else (
+            f"{len(found)} series have missing rows; of {one.name!r:.60} "
+        )  # fmt: skip
+        say(
+            f"{source}: {where}{missing} of the last {len(one.timeline.past)} rows "
+            f"{'are' if missing > 1 else 'is'} missing (one every {one.timeline.frequency}), taken "
+            "as missing values"
+        )
 
 
-def series_of(
-    table: Table, length: int, horizon: int, path: Path
-) -> tuple[list[Series], str | None]:
-    """The last steps of each series, and those to forecast.
-
-    The series of a wide file go on after its last row, whether or not they have a value there;
-    those of an m4 file after their own last value. Rows that are missing from a calendar are
-    missing values.
-
-    Args:
-        table: of the file.
-        length: steps to look back on; timestamps need to be regular among so many last rows.
-        horizon: steps to forecast.
-        path: of the file, for messages.
-
-    Returns:
-        The series, and one step of their calendar in words, if they have one.
-
-    Raises:
-        InputError: the timestamps are irregular.
-    """
-    if table.timestamps is None:
-        series = []
-        for name, values in zip(table.names, table.series, strict=True):
-            end = len(values)
-            if table.layout == "m4":
-                end = int(np.flatnonzero(np.isfinite(values)).max(initial=-1)) + 1
-            past = np.arange(max(end - length, 0), end)
-            future = np.arange(end, end + horizon)
-            series.append(Series(name, values[past], past + 1, future + 1))
-        return series, None
-    times = table.timestamps[-length:]
-    try:
-        calendar = find_calendar(times, first_row=2 + len(table.timestamps) - len(times))
-    except CalendarError as error:
-        raise InputError(f"{path}: {error}") from None
-    last = calendar.steps[-1]
-    past = np.arange(max(last + 1 - length, 0), last + 1)  # what to look back on
-    inside = calendar.steps >= past[0]
-    if missing := len(past) - inside.sum():
-        note = f"{missing} of the last {len(past)} rows are missing (one every "
-        note += f"{calendar.frequency}); they are taken as missing values"
-        print(f"{path}: {note}", file=sys.stderr)
-    future = calendar.at(np.arange(last + 1, last + 1 + horizon))
-    series = []
-    for name, values in zip(table.names, table.series, strict=True):
-        filled = np.full(len(past), np.nan)
-        filled[calendar.steps[inside] - past[0]] = values[-length:][inside]
-        series.append(Series(name, filled, calendar.at(past), future))
-    return series, calendar.frequency
-
-
-def say_empty(series: list[Series], context: int, path: Path) -> None:
+def say_empty(series: list[Series], context: int) -> None:
     """Says which series have nothing to forecast from; it is an error if none has."""
-    empty = [one.name for one in series if not np.isfinite(one.values[-context:]).any()]
+    empty = [one for one in series if not np.isfinite(one.values[-context:]).any()]
+    sources = list(dict.fromkeys(one.source for one in empty or series))
+    where = ", ".join([*sources[:3], *["..."] * (len(sources) > 3)])
     if len(empty) == len(series):
-        raise InputError(f"{path}: no series has a value among its last {context}")
+        raise InputError(f"{where}: no series has a value among its last {context}")
     if empty:
-        names = ", ".join([*empty[:5], *["..."] * (len(empty) > 5)])
+        names = ", ".join([*(one.name for one in empty[:5]), *["..."] * (len(empty) > 5)])
         note = f"{len(empty)} series without a value among the last {context}: {names}"
-        print(f"{path}: {note}; the cells of their forecasts are empty", file=sys.stderr)
+        say(f"{where}: {note}; the cells of their forecasts are empty")
 
 
 def forecast(
@@ -236,6 +174,40 @@ def forecast(
     return forecasts
 
 
+def frames_of(
+    series: list[Series], forecasts: np.ndarray, median: int, levels: dict[str, int], kind: str
+) -> Iterator[pd.DataFrame]:
+    """The forecasts as a long table, in parts.
+
+    Args:
+        series: S series.
+        forecasts: [S, H, Q].
+        median: where the median, or the point, is in Q.
+        levels: where other columns are in Q, by name.
+        kind: of the file; text files get times as text.
+    """
+    has_times = series[0].timeline.has_times
+    like = sample_times(series) if has_times else None
+    several_zones = has_times and len({str(one.timeline.future.tz) for one in series}) > 1
+    for start in range(0, len(series), SERIES_PER_FRAME):
+        part = series[start : start + SERIES_PER_FRAME]
+        values = forecasts[start : start + SERIES_PER_FRAME]
+        futures = [one.timeline.future for one in part]
+        if not has_times:
+            steps = np.concatenate(futures)
+        elif kind == PARQUET:  # a column of times has one zone there
+            futures = [f.tz_convert("UTC") for f in futures] if several_zones else futures
+            steps = futures[0].append(futures[1:])
+        else:
+            steps = [text for future in futures for text in step_texts(future, like)]
+        columns = {
+            "item_id": np.repeat(np.array([one.name for one in part], object), values.shape[1]),
+            "timestamp" if has_times else "step": steps,
+            "predictions": values[..., median].ravel(),
+        }
+        yield pd.DataFrame(columns | {name: values[..., i].ravel() for name, i in levels.items()})
+
+
 def panels_of(
     series: list[Series], forecasts: np.ndarray, levels: tuple[float | None, ...]
 ) -> list[Panel]:
@@ -246,24 +218,29 @@ def panels_of(
         one, values = series[i], forecasts[i]
         shown = max(3 * len(values), MIN_PLOTTED)
         quantiles = dict(zip(levels, values.T, strict=True))
-        past, history = one.past[-shown:], one.values[-shown:]
-        panels.append(Panel(past, history, one.future, quantiles, one.name))
+        past, future = (plotted(steps) for steps in (one.timeline.past, one.timeline.future))
+        panels.append(Panel(past[-shown:], one.values[-shown:], future, quantiles, one.name))
     return panels
 
 
-def summary(series: list[Series], frequency: str | None, table: Table) -> str:
+def plotted(steps: pd.DatetimeIndex | np.ndarray) -> np.ndarray:
+    """Steps as matplotlib draws them: step numbers, or wall-clock times."""
+    return steps if isinstance(steps, np.ndarray) else steps.tz_localize(None).to_numpy()
+
+
+def summary(series: list[Series]) -> str:
     """How many series, from when to when."""
-    ends = [min(one.future[0] for one in series), max(one.future[-1] for one in series)]
-    begin, end = step_texts(np.array(ends), table)
-    steps = f"one step every {frequency}, from" if frequency else "from step"
-    return f"{len(series)} series, {steps} {begin} to {end}"
-
-
-def step_texts(steps: np.ndarray, table: Table) -> list[str]:
-    """Timestamps as the file writes them, or step numbers."""
-    if table.timestamps is None:
-        return [str(step) for step in steps]
-    return format_times(steps, time_unit(table.timestamps), table.utc)
+    timelines = {id(one.timeline): one.timeline for one in series}.values()
+    begin = min((one.future[:1] for one in timelines), key=lambda steps: steps[0])
+    end = max((one.future[-1:] for one in timelines), key=lambda steps: steps[0])
+    if series[0].timeline.has_times:
+        like = sample_times(series)
+        frequencies = dict.fromkeys(one.frequency for one in timelines)
+        steps = f"one step every {' or '.join(frequencies)}, from"
+    else:
+        like, steps = None, "from step"
+    (first,), (last,) = step_texts(begin, like), step_texts(end, like)
+    return f"{len(series)} series, {steps} {first} to {last}"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from losses.byot import TEACHER, Head
 from models.utp import UTP
 from runners.checkpoint import atomic_write
 from runners.evaluation.metrics import NAMES
+from runners.evaluation.protocol import Season
 from runners.tracking.figures import draw_depth
 from runners.tracking.meters import head_name
 
@@ -15,7 +16,8 @@ def mean_rows(rows: list[dict]) -> list[dict]:
     means = []
     for name in dict.fromkeys(row["forecaster"] for row in rows):
         own = [row for row in rows if row["forecaster"] == name]
-        mean = {"file": "mean", "horizon": None, "forecaster": name, "windows": None}
+        mean = {"file": "mean", "horizon": None, "forecaster": name, "windows": None,
+                "channels": None}  # fmt: skip
         for key in (*NAMES, "relative_latency"):
             values = [row[key] for row in own]
             mean[key] = None if None in values else sum(values) / len(values)
@@ -47,16 +49,26 @@ def table(rows: list[dict], quantiles: tuple[float, ...] | None) -> str:
     names = NAMES if quantiles is not None else ("mse", "mae", "mase")
     width = max(4, *(len(row["file"]) for row in rows))
     lines = [
-        f"{'file':{width}} {'horizon':>7}  {'forecaster':14} {'windows':>8}"
+        f"{'file':{width}} {'horizon':>7}  {'forecaster':14} {'windows':>8} {'channels':>8}"
         + "".join(f"{name.replace('coverage_error', 'cov.error'):>10}" for name in names)
     ]
     for row in rows:
-        horizon, count = row["horizon"] or "", row["windows"] or ""
+        horizon, count, channels = (row[key] or "" for key in ("horizon", "windows", "channels"))
         lines.append(
-            f"{row['file']:{width}} {horizon:>7}  {row['forecaster']:14} {count:>8}"
+            f"{row['file']:{width}} {horizon:>7}  {row['forecaster']:14} {count:>8} {channels:>8}"
             + "".join(f"{_number(row[name]):>10}" for name in names)
         )
     return "\n".join(lines)
+
+
+def season_text(seasons: dict[str, Season]) -> str:
+    """The season of each file, in few words where they are the same."""
+    files = {}
+    for file, season in seasons.items():
+        files.setdefault(season.text, []).append(file)
+    if len(files) == 1:
+        return next(iter(files))
+    return ", ".join(f"{text} for {' '.join(names)}" for text, names in files.items())
 
 
 def depth_table(report: list[dict]) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from easydict import EasyDict
 from torch.utils.data import DataLoader
 
-from data.corpus import Corpus, CorpusError
+from data.corpus import MIN_CONTEXT, MIN_TARGET, Corpus, CorpusError, read_prepared
+from data.splitting import Lengths
 from data.synthetic import ensure_synthetic
 from data.windows import VALIDATION_SEED, Batch, WindowDataset, batch_ranges
 from runners import distributed
@@ -25,7 +26,7 @@ def open_corpus(config: EasyDict, process: Process) -> tuple[WindowDataset, Wind
         The training windows and the validation windows.
 
     Raises:
-        CorpusError: the corpus is missing or damaged.
+        CorpusError: the corpus is missing or damaged, or was prepared for shorter windows.
     """
     name, param = config.DATASET.NAME, config.DATASET.PARAM
     root = DATASETS / name
@@ -39,9 +40,43 @@ def open_corpus(config: EasyDict, process: Process) -> tuple[WindowDataset, Wind
             f"python -m data.prepare FILE.csv ... --out {root}"
         )
     lengths = param.context_length, param.target_length
+    check_windows_fit(root, *lengths)
     return (
         WindowDataset(Corpus(root, "train"), *lengths, config.ENV.SEED),
         WindowDataset(Corpus(root, "valid"), *lengths, VALIDATION_SEED),
+    )
+
+
+def check_windows_fit(root: Path, context: int, horizon: int) -> None:
+    """Refuses windows that a corpus was not prepared for; older corpora do not say.
+
+    Args:
+        root: folder of the corpus.
+        context: DATASET.PARAM.context_length.
+        horizon: DATASET.PARAM.target_length.
+
+    Raises:
+        CorpusError: no window fits, or rows or split were made for shorter ones.
+    """
+    made = read_prepared(root)
+    if made is None:
+        return
+    needed = min(MIN_CONTEXT, context) + min(MIN_TARGET, horizon)
+    longest = min(made.longest.values())
+    if longest < needed:
+        problem = f"needs series of {needed} values, and all of one split have {longest} or fewer"
+    elif made.is_cut and context + horizon > made.context + made.horizon:
+        problem = "is longer than what two rows of a long series share, so most would be lost"
+    elif made.split == "time" and context > made.context:
+        problem = "looks back further than the rows of validation reach"
+    else:
+        return
+    length = f" --row-length {context + horizon}" if context + horizon > Lengths().row else ""
+    raise CorpusError(
+        f"{root} was prepared for windows of {made.context} + {made.horizon} values, and one of "
+        f"{context} + {horizon} {problem}; train with DATASET.PARAM.context_length={made.context} "
+        f"DATASET.PARAM.target_length={made.horizon}, or prepare again with --context {context} "
+        f"--horizon {horizon}{length}"
     )
 
 

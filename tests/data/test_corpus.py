@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.corpus import Corpus, CorpusError, write_corpus
+from data.corpus import (
+    Corpus,
+    CorpusError,
+    Prepared,
+    read_prepared,
+    write_corpus,
+    write_prepared,
+)
 
 
 def write(root, train, valid, row_length):
@@ -229,3 +236,76 @@ def test_a_pickled_corpus_opens_the_files_anew(tmp_path):
     pickled = pickle.dumps(Corpus(tmp_path / "c", "valid"))
     assert len(pickled) < 1_000
     np.testing.assert_array_equal(pickle.loads(pickled).rows, rows)
+
+
+# Where labels may begin
+
+
+def test_first_labels_are_read_back(tmp_path):
+    """Labels of validation would lie in what was trained on, or belong to other rows."""
+    with write_corpus(tmp_path / "c", 6) as writers:
+        writers["train"].append(np.zeros((2, 6)))
+        writers["valid"].append(np.zeros(6), first_label=3)
+        writers["valid"].append(np.zeros((2, 6)))
+        writers["valid"].append(np.zeros(4), first_label=4)
+    train, valid = (Corpus(tmp_path / "c", split) for split in ("train", "valid"))
+    assert train.first_label is None
+    assert sorted(p.name for p in train.folder.iterdir()) == ["data.dat", "shape.npy"]
+    assert valid.first_label.tolist() == [3, 0, 0, 4]
+    assert pickle.loads(pickle.dumps(valid)).first_label.tolist() == [3, 0, 0, 4]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        save_shape([0, 1]),
+        save_shape([-1]),
+        save_shape([5]),
+        save_shape([1.0]),
+        save_shape(1),
+        save_npz,
+        lambda file: file.write_text("1"),
+        lambda file: file.write_bytes(b""),
+    ],
+)
+def test_damaged_first_labels_are_one_error(corpus, damage):
+    """Windows would be drawn from places that nobody meant, or training end in a traceback."""
+    file = corpus / "valid" / "first_label.npy"
+    damage(file)
+    with pytest.raises(CorpusError, match=r"first_label\.npy"):
+        Corpus(corpus, "valid")
+
+
+# What it was prepared for
+
+PREPARED = Prepared(96, 24, "time", True, {"train": 500, "valid": 60})
+
+
+def test_what_a_corpus_was_prepared_for_is_read_back(tmp_path, corpus):
+    """train.py would compare its windows with other lengths."""
+    assert read_prepared(corpus) is None  # older corpora do not say
+    write_prepared(corpus, PREPARED, files=[{"path": "a.csv"}], seed=3)
+    assert read_prepared(corpus) == PREPARED
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"context": 96', '"context": "96"'),
+        ('"context": 96', '"context": 0'),
+        ('"horizon": 24', '"horizon": null'),
+        ('"train": 500, ', ""),
+        ('"split": "time", ', ""),
+        ("{", "["),
+        ("{", ""),
+    ],
+)
+def test_a_damaged_corpus_json_is_one_error(corpus, old, new):
+    """Training would end in a traceback."""
+    write_prepared(corpus, PREPARED)
+    file = corpus / "corpus.json"
+    text = " ".join(file.read_text().split())
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(CorpusError, match=r"corpus\.json cannot be read as what data\.prepare"):
+        read_prepared(corpus)

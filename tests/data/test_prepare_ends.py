@@ -1,15 +1,17 @@
 """data.prepare ended from outside: never half a corpus, no traceback."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from data.corpus import Corpus
-from data.prepare import main
+from data.corpus import Corpus, CorpusError
+from data.prepare import main, prepare
 from tests.data.files import write_m4
 
 ROOT = Path(__file__).parents[2]
@@ -17,20 +19,33 @@ COMMAND = [sys.executable, "-m", "data.prepare"]
 ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
 
 
+def ends(group, seconds=30):
+    """Whether all processes of a group end."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 @pytest.fixture
 def stop(tmp_path):
     """Sends the command a signal between its two files; returns status, stderr and what is left."""
 
-    def stop(number):
+    def stop(number, *options):
         write_m4(tmp_path / "first.csv", range(20))
         os.mkfifo(tmp_path / "second.csv")  # nobody writes: the command waits
         process = subprocess.Popen(
-            [*COMMAND, "first.csv", "second.csv", "--out", "c"],
+            [*COMMAND, "first.csv", "second.csv", "--out", "c", *options],
             cwd=tmp_path,
             env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # a group of its own, in which no process may be left
             # A shell's background job ignores Ctrl-C, and so would its children.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
@@ -38,8 +53,9 @@ def stop(tmp_path):
             assert "20 series" in process.stdout.readline()
             assert list(tmp_path.glob(".c.*"))
             assert not (tmp_path / "c").exists()
-            process.send_signal(number)
+            process.send_signal(number)  # to the command alone, as a scheduler does
             _, error = process.communicate(timeout=60)
+            assert ends(process.pid)
         finally:
             process.kill()
         left = {path.name for path in tmp_path.iterdir()} - {"first.csv", "second.csv"}
@@ -48,23 +64,41 @@ def stop(tmp_path):
     return stop
 
 
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one", "workers"])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_stop_leaves_nothing(stop, number, status):
-    """A cluster's job or Ctrl-C would leave half a corpus, a hidden folder, or a traceback."""
-    found, error, left = stop(number)
+def test_a_stop_leaves_nothing(stop, number, status, options):
+    """A cluster's job or Ctrl-C would leave half a corpus, a hidden folder, a process that reads,
+    or a traceback."""
+    found, error, left = stop(number, *options)
     assert found == status
     assert len(error.splitlines()) == (number == signal.SIGINT)
     assert "Traceback" not in error
     assert left == set()
 
 
-def test_a_kill_leaves_no_corpus(tmp_path, stop):
-    """Half a corpus would be taken for a whole one, or stand in the way of the next run."""
-    found, _, left = stop(signal.SIGKILL)
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one", "workers"])
+def test_a_kill_leaves_no_corpus(tmp_path, stop, options):
+    """Half a corpus would be taken for a whole one, or stand in the way of the next run; or the
+    processes that read would go on for ever."""
+    found, _, left = stop(signal.SIGKILL, *options)
     assert found == -signal.SIGKILL
     assert "c" not in left
     assert main([str(tmp_path / "first.csv"), "--out", str(tmp_path / "c")]) == 0
     assert len(Corpus(tmp_path / "c", "train").rows) == 18
+
+
+def test_a_killed_reader_is_one_line(tmp_path):
+    """The kernel kills what takes too much memory; the command would wait for ever."""
+    files = [write_m4(tmp_path / "first.csv", range(3)), tmp_path / "second.csv"]
+    os.mkfifo(files[1])
+
+    def kill_a_child(line):
+        multiprocessing.active_children()[0].kill()
+
+    with pytest.raises(CorpusError, match="was killed, perhaps for want of memory; give fewer"):
+        prepare(files, tmp_path / "c", workers=2, say=kill_a_child)
+    assert sorted(tmp_path.iterdir()) == files
+    assert multiprocessing.active_children() == []
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path):

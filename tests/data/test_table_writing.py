@@ -1,49 +1,90 @@
 """Tables of forecasts: what is written is what is read back."""
 
 import csv
+import gzip
 import io
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
 
-from data.tables import read_table, write_long
+from data.tables import TableError
+from data.tables.writing import KINDS, output_kind, write_long
 
 
-def written(header, *blocks):
-    """The file as text."""
+def written(kind, *frames) -> bytes:
+    """The content of the file."""
     file = io.BytesIO()
-    write_long(file, header, blocks)
+    write_long(file, iter(frames), kind)
     assert not file.closed  # it is synced after that
-    return file.getvalue().decode("utf-8")
+    return file.getvalue()
 
 
-def test_rows_of_all_series():
-    """Rows would be out of order, or a missing value be written as nan."""
-    values = np.array([[0.1, 2.5], [np.nan, -1e20]], np.float32)
-    text = written(
-        ["series", "step", "q0.1", "q0.5"], ("a", [7, 8], values), ("b", [9], -values[:1])
-    )
-    assert text == "series,step,q0.1,q0.5\na,7,0.1,2.5\na,8,,-1e+20\nb,9,-0.1,-2.5\n"
+def frame(ids, values, **columns) -> pd.DataFrame:
+    """A part of a table, its values float32."""
+    values = {"predictions": np.array(values, np.float32)}
+    return pd.DataFrame({"item_id": ids} | columns | values)
 
 
-def test_values_come_back_bit_for_bit():
+def test_csv_has_one_header_and_all_rows_in_order():
+    """Each part would have a header, the index would be a column, or a gap be written as nan."""
+    parts = [
+        frame(["a", "a"], [0.1, np.nan], timestamp=["2024-01-01", "2024-01-02"]),
+        frame(["b"], [-1e20], timestamp=["2024-01-01"]),
+    ]
+    expected = (
+        "item_id,timestamp,predictions\n"
+        "a,2024-01-01,0.1\n"
+        "a,2024-01-02,\n"
+        "b,2024-01-01,-1e+20\n"
+    )  # fmt: skip
+    assert written(".csv", *parts).decode() == expected
+    assert gzip.decompress(written(".csv.gz", *parts)).decode() == expected
+
+
+def test_the_same_table_gives_the_same_gzip_file():
+    """A checksum of it would change with the time of day."""
+    assert written(".csv.gz", frame(["a"], [1]))[4:8] == bytes(4)  # the time, RFC 1952
+
+
+def test_float32_values_come_back_bit_for_bit():
     """Digits would be lost, or be written that a float32 does not have."""
-    values = np.random.default_rng(0).normal(size=(500, 1)).astype(np.float32) ** 9
-    rows = list(csv.reader(io.StringIO(written(["s", "t", "v"], ("a", range(500), values)))))[1:]
-    cells = [row[2] for row in rows]
-    np.testing.assert_array_equal(np.array(cells, np.float32), values[:, 0])
+    values = np.random.default_rng(0).normal(size=500).astype(np.float32) ** 9
+    rows = list(csv.reader(io.StringIO(written(".csv", frame(["a"] * 500, values)).decode())))[1:]
+    cells = [row[1] for row in rows]
+    np.testing.assert_array_equal(np.array(cells, np.float32), values)
     assert max(map(len, cells)) <= 15
 
 
 def test_names_that_need_quotes():
     """A comma in a name would move every value by one column."""
     names = ["a,b", 'say "x"', "two\nlines", "Größe", ""]
-    text = written(["s", "t", "v"], *((name, [1], np.ones((1, 1))) for name in names))
+    text = written(".csv", *(frame([name], [1]) for name in names)).decode("utf-8")
     assert [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:] == names
 
 
-def test_dates_with_offsets_are_marked(tmp_path):
-    """Times would be given back in UTC without saying so."""
-    file = tmp_path / "table.csv"
-    for cell, utc in (("2024-03-01T00:00+01:00", True), ("2024-03-01", False), ("2024/3/1", False)):
-        file.write_text(f"date,a\n{cell},1\n")
-        assert read_table(file).utc is utc
+def test_parquet_keeps_times_zones_and_gaps():
+    """Times would be texts, lose their zone, or a gap be a number."""
+    times = pd.date_range("2024-03-31", periods=2, freq="h", tz="Europe/Berlin")
+    parts = [frame(["a", "a"], [0.1, np.nan], timestamp=times), frame(["b"], [2], timestamp=times[:1])]  # fmt: skip # noqa: E501
+    table = pq.read_table(io.BytesIO(written(".parquet", *parts)))
+    assert table.column_names == ["item_id", "timestamp", "predictions"]
+    assert str(table.schema.field("timestamp").type).endswith("tz=Europe/Berlin]")
+    assert table["item_id"].to_pylist() == ["a", "a", "b"]
+    assert table["predictions"].to_pylist() == [pytest.approx(0.1), None, 2.0]
+    assert table["timestamp"].to_pandas().tolist() == [times[0], times[1], times[0]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_ending_says_the_kind(kind):
+    """A file would hold something else than its name says."""
+    assert output_kind(Path(f"some.where/forecast.v2{kind.upper()}")) == kind
+
+
+@pytest.mark.parametrize("name", ["f.xlsx", "f", "f.gz", "f.csv.zip", "csv", ".csv"])
+def test_other_endings_are_refused(name):
+    """CSV under the name of a spreadsheet cannot be opened."""
+    with pytest.raises(TableError, match=r"must end in \.csv, \.csv\.gz, \.parquet"):
+        output_kind(name)

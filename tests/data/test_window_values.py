@@ -59,22 +59,54 @@ def test_only_beyond_four_is_masked():
     np.testing.assert_array_equal(z, [NAN, NAN] + [0.0] * 47)
 
 
-@pytest.mark.parametrize("mean", [0.0, 0.5, -1000.0, 1000.0])
-def test_a_context_is_constant_up_to_this_std(mean):
-    """Rounding noise would be blown up to unit size, or a small signal flattened."""
-    threshold = 1e-6 * max(1.0, abs(mean))
-    signs = np.tile([-1.0, 1.0], 24)
-    for factor, context, label in ((0.99, 0.99 * threshold, 3.0), (1.01, 1.0, NAN)):
-        window = mean + np.append(factor * threshold * signs, 3.0)
-        z = zscore(window[None], 48)[0]
-        np.testing.assert_allclose(z[:48], context * signs, rtol=1e-4)
-        np.testing.assert_allclose(z[48], label, rtol=1e-6)
+@pytest.mark.parametrize("size", [1e-30, 1e-9, 1e-6, 1.0, 1e9, 1e30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_size_is_too_small_to_be_a_signal(size, dtype):
+    """Prices of 1e-8 would be taken for constants, with labels in another unit."""
+    window = np.append(np.tile([-1.0, 1.0], 24), [3.0, 4.1])[None] * size
+    z = zscore(window.astype(dtype), 48)[0]
+    np.testing.assert_allclose(z, np.append(np.tile([-1.0, 1.0], 24), [3.0, NAN]), rtol=1e-5)
 
 
-def test_an_exactly_constant_context_has_std_one():
-    """A flat series would divide by 0."""
-    z = zscore(np.append(np.full(48, 7.0), [7.0, 9.5, 2.9])[None], 48)[0]
-    np.testing.assert_allclose(z, [0.0] * 49 + [2.5, NAN], rtol=1e-6)
+def test_a_small_signal_on_a_high_level_is_one():
+    """A step of one digit at 1000 was taken for rounding noise."""
+    low, high = np.float32(1000.0), np.nextafter(np.float32(1000.0), np.float32(2000.0))
+    z = zscore(np.append(np.tile([low, high], 24), high)[None], 48)[0]
+    np.testing.assert_allclose(z, np.append(np.tile([-1.0, 1.0], 24), 1.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, 0.1, -1e9, 1e-40, 3e38])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_constant_context_keeps_the_labels_that_equal_it(value, dtype):
+    """A flat series would divide by 0, or give labels that no unit fits: 9.5 after 7, 7, 7."""
+    value = dtype(value)
+    other = np.nextafter(value, dtype(1.0))
+    window = np.append(np.full(48, value, dtype), [value, other, NAN, value, INF])
+    window[[3, 30]] = NAN, -INF  # constant are the finite values
+    z = zscore(window[None], 48)[0]
+    expected = np.zeros(53)
+    expected[[3, 30, 49, 50, 52]] = NAN
+    np.testing.assert_array_equal(z, expected)
+
+
+def test_a_constant_context_does_not_touch_its_neighbours():
+    """The windows of a batch would be exchanged."""
+    window = heavy_tailed(5, 64)
+    window[[1, 3]] = np.array([[2.0], [5.0]], np.float32)
+    alone = np.concatenate([zscore(row[None], 48) for row in window])
+    found = zscore(window, 48)
+    np.testing.assert_array_equal(found, alone)
+    assert (found[[1, 3]] == 0).all()
+
+
+def test_nearly_all_equal_is_not_constant():
+    """One other value among a thousand would be masked, or count as equal."""
+    window = np.append(np.full(1024, 5.0, np.float32), 5.0)
+    window[100] = 6.0
+    # mean 5 + 1/1024; std sqrt(1023) / 1024
+    z = zscore(window[None], 1024)[0]
+    np.testing.assert_allclose(z[[0, 1024]], -1 / np.sqrt(1023), rtol=1e-5)
+    assert np.isnan(z[100])  # 32 stds away
 
 
 @pytest.mark.filterwarnings("error")
@@ -84,9 +116,9 @@ def test_an_exactly_constant_context_has_std_one():
         (-1e38, 1e38, 2e38, [-1, 1, 2]),
         (2e38, 3e38, 3e38, [-1, 1, 1]),
         (1e-3, 2e-3, 3e38, [-1, 1, NAN]),
-        (-1e-40, 1e-40, 2e-40, [-1e-40, 1e-40, 2e-40]),
+        (-1e-40, 1e-40, 2e-40, [-1, 1, 2.000014]),  # denormals are 1.4e-45 apart
         (1e-40, 1e-40, 3e38, [0, 0, NAN]),
-        (NAN, NAN, 1.0, [NAN, NAN, 1.0]),
+        (NAN, NAN, 1.0, [NAN, NAN, NAN]),  # nothing to scale by
     ],
 )
 def test_extreme_magnitudes_give_finite_zscores(low, high, label, expected):

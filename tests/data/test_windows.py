@@ -235,6 +235,37 @@ def test_a_batch_has_these_types():
     assert {part.dtype for part in batch} == {torch.float32}
 
 
+@pytest.mark.parametrize(
+    ("context_length", "horizon", "first_label", "first", "last"),
+    [
+        (100, 32, 0, 48, 284),
+        (100, 32, 30, 48, 284),
+        (100, 32, 130, 130, 284),
+        (100, 32, 284, 284, 284),
+        (5, 3, 130, 130, 297),
+    ],
+)
+def test_labels_begin_where_the_row_says(raw, context_length, horizon, first_label, first, last):
+    """Validation would be of values that lie before the cut, or contexts not reach back."""
+    corpus = MemoryCorpus(coded_rows([300, 300], 320), [first_label, 0])
+    windows = WindowDataset(corpus, context_length, horizon, seed=0)
+    batch = windows.batch(range(8000))
+    row, end = places(batch, context_length)
+    assert (end[row == 0].min(), end[row == 0].max()) == (first, last)
+    assert_uniform(np.bincount(row, minlength=2))
+    unbound = WindowDataset(MemoryCorpus(corpus.rows), context_length, horizon, seed=0)
+    before = unbound.batch(range(8000))
+    assert_same([part[row == 1] for part in batch], [part[row == 1] for part in before])
+
+
+def test_a_row_with_too_few_labels_after_its_first_is_never_drawn(raw):
+    """Fewer than 16 labels would be asked for, or places behind the end of the series."""
+    corpus = MemoryCorpus(coded_rows([300, 300, 64], 300), [285, 284, 300])
+    row, end = places(WindowDataset(corpus, 100, 32, seed=0).batch(range(50)), 100)
+    assert set(row) == {1}
+    assert set(end) == {284}
+
+
 # Windows of no use
 
 
@@ -298,7 +329,7 @@ def test_one_usable_row_among_many_is_enough(raw):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    context_length=st.integers(1, 80),
+    context_length=st.integers(2, 80),  # one value is constant, and no other label is like it
     horizon=st.integers(1, 24),
     spare=st.integers(0, 60),
     bad_rows=st.integers(0, 4),

@@ -5,12 +5,16 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from data.tables import read_items
 from runners import evaluate
 from runners.checkpoint import load_model
 from runners.command import run as run_command
+from runners.evaluation.protocol import Protocol
+from runners.evaluation.series import open_series
 from tests.golden import load_golden
 from tests.small import BYOT_OFF, POINT, run
 
@@ -168,10 +172,13 @@ def test_ett_protocols_on_the_real_files(name, protocol, month, season):
     run("run")
     path = SHARED / f"{name}.csv"
     stride = 1 if name == "ETTh1" else 48
-    series = evaluate.open_series(path, protocol, (), season)
+    cut = Protocol(protocol, (), context=96, horizons=(96,))
+    series = open_series(path.name, read_items([path]), cut)
+    assert series.season.steps == season
     raw = np.loadtxt(path, delimiter=",", skiprows=1, usecols=range(1, 8))
     z = scaled(raw[: 20 * month], 12 * month)
-    np.testing.assert_allclose(series.values[:, : 20 * month].numpy().T, z, atol=2e-5)
+    values = series.values.view(7, -1)[:, : 20 * month]
+    np.testing.assert_allclose(values.numpy().T, z, atol=2e-5)
     windows = 0
     squared = {"last": 0.0, "season": 0.0}
     absolute = {"last": 0.0, "season": 0.0}
@@ -186,25 +193,15 @@ def test_ett_protocols_on_the_real_files(name, protocol, month, season):
             squared[kind] += ((target - forecast) ** 2).mean()
             absolute[kind] += np.abs(target - forecast).mean()
     # The command, its model replaced by one that costs nothing: its row is not looked at.
-    found = evaluated_without_model(path, protocol, stride)
+    found = without_model(
+        "--data", path, "--protocol", protocol, "--context", 96, "--horizon", 96,
+        "--stride", stride, "--batch-size", 1024,
+    )["results"]  # fmt: skip
     assert found[0]["windows"] == windows == (2785 if name == "ETTh1" else 239)
     assert found[0]["channels"] == 7
     for row, kind in zip(found[1:], ("last", "season"), strict=True):
         assert row["mse"] == pytest.approx(squared[kind] / windows, rel=5e-5)
         assert row["mae"] == pytest.approx(absolute[kind] / windows, rel=5e-5)
-
-
-def evaluated_without_model(path: Path, protocol: str, stride: int) -> list[dict]:
-    """The results, the forecasts of the model being zeros."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "models.utp.UTP.predict",
-            lambda self, past, horizon: past.new_zeros(len(past), horizon, 3),
-        )
-        return evaluated(
-            "run/latest.pt", "--data", path, "--protocol", protocol, "--context", 96,
-            "--horizon", 96, "--stride", stride, "--batch-size", 1024,
-        )["results"]  # fmt: skip
 
 
 def test_depth_report(table, capsys):
@@ -243,6 +240,125 @@ def test_mean_over_files_and_horizons(table):
         assert mean["mae"] == pytest.approx(sum(own) / 4)
 
 
+# Tables of other shapes
+
+
+def without_model(*arguments) -> dict:
+    """The JSON of the command; the forecasts of the model are zeros, and not looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "models.utp.UTP.predict",
+            lambda self, past, horizon: past.new_zeros(len(past), horizon, 3),
+        )
+        return evaluated("run/latest.pt", *arguments)
+
+
+SHORT = ["--context", 48, "--horizon", 8, "--stride", 4]
+
+
+def test_a_long_table_gives_the_numbers_of_the_wide_one(table, tmp_path, capsys):
+    """People who keep their data long could not be compared with those who keep it wide."""
+    run("run", BYOT_OFF)
+    path, _ = table
+    long = tmp_path / "long.csv"
+    frame = pd.read_csv(path).melt("date", var_name="item_id", value_name="target")
+    frame.to_csv(long, index=False)
+    wide = without_model("--data", path, *SHORT)["results"]
+    assert "season 7 (one step every day)" in capsys.readouterr().out
+    found = without_model("--data", long, *SHORT)["results"]
+    assert [row | {"file": "table.csv", "relative_latency": None} for row in found] == [
+        row | {"relative_latency": None} for row in wide
+    ]
+    assert (wide[0]["channels"], wide[0]["season"]) == (3, 7)
+
+
+def test_parts_of_one_table_are_joined_when_it_is_said(table, tmp_path):
+    """Monthly files would be many short tables, or one that holds each series twice."""
+    run("run", BYOT_OFF)
+    path, _ = table
+    header, *rows = path.read_text().splitlines()
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    for name, part in (("1", rows[:250]), ("2", rows[250:])):
+        (parts / f"{name}.csv").write_text("\n".join([header, *part]) + "\n")
+    whole = without_model("--data", path, *SHORT)["results"]
+    joined = without_model("--data", parts, *SHORT, "--files", "join")["results"]
+    assert [row["file"] for row in joined] == ["parts"] * 3
+    assert [row["mae"] for row in joined] == [row["mae"] for row in whole]
+    apart = without_model("--data", parts, *SHORT)["results"]
+    assert [row["file"] for row in apart] == ["1.csv"] * 3 + ["2.csv"] * 3
+
+
+def test_what_is_left_out_is_said_once_for_all_horizons(table, capsys):
+    """Nobody reads on after the tenth time."""
+    run("run", BYOT_OFF)
+    path, _ = table
+    lines = path.read_text().splitlines()
+    lines[0] += ",flat"
+    lines[1:] = [f"{line},1" for line in lines[1:]]
+    del lines[300:303]
+    path.write_text("\n".join(lines) + "\n")
+    capsys.readouterr()
+    found = without_model("--data", path, "--context", 48, "--horizon", 8, 9)["results"]
+    assert {row["channels"] for row in found} == {3}
+    assert capsys.readouterr().err.splitlines() == [
+        f"{path}: 3 rows are missing (one every day), taken as missing values",
+        f"{path}: 1 series left out, constant in the training part: flat",
+    ]
+
+
+def test_seasons_of_several_files(table, tmp_path, capsys):
+    """One number would stand for all files."""
+    run("run", BYOT_OFF)
+    path, _ = table
+    other = tmp_path / "other.csv"
+    other.write_text("x\n" + "\n".join(str(i * i % 7) for i in range(400)) + "\n")
+    found = without_model("--data", path, other, *SHORT)
+    assert found["season"] is None
+    assert [row["season"] for row in found["results"]] == [7] * 3 + [1] * 3
+    line = next(one for one in capsys.readouterr().out.splitlines() if "protocol" in one)
+    assert "season 7 (one step every day) for table.csv" in line
+    assert "seasonal naive is the last value) for other.csv" in line
+    assert without_model("--data", path, other, *SHORT, "--season", 5)["season"] == 5
+
+
+CASES = Path(__file__).parents[3] / "shared" / "cases"
+# Of its README: copies of one column, in another unit, or beside a column without a unit.
+LIKE_95 = ["--context", 96, "--horizon", 24, "--stride", 8, "--season", 24]
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="needs ../shared/cases")
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [
+        ("93_eval_small_e-8.csv", None),
+        ("90_eval_new_sensor.csv", "without a value in the training part"),
+        ("91_eval_zero_in_training.csv", "constant in the training part"),
+    ],
+)
+def test_cases_of_units(name, left_out, capsys):
+    """Errors of 1e9 for a channel that has no unit, and of 0.001 for one in small units."""
+    run("run", BYOT_OFF)
+    capsys.readouterr()
+    _, last, _ = without_model("--data", CASES / name, *LIKE_95)["results"]
+    if left_out is None:
+        assert last["mse"] == pytest.approx(2.0765, abs=5e-5)
+        assert last["mae"] == pytest.approx(1.1679, abs=5e-5)
+        assert capsys.readouterr().err == ""
+    else:
+        assert last["channels"] == 1
+        assert 0.5 < last["mae"] < 2
+        assert left_out in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="needs ../shared/cases")
+def test_case_of_missing_rows(capsys):
+    """The test part would be shifted by half a day, silently."""
+    run("run", BYOT_OFF)
+    without_model("--data", CASES / "63_gap_eval.csv", *LIKE_95)
+    assert "63_gap_eval.csv: 12 rows are missing (one every hour)" in capsys.readouterr().err
+
+
 def test_wrong_input_is_one_line_and_status_2(table, tmp_path, capsys):
     """A traceback, or an hour's work before the error."""
     run("run", BYOT_OFF)
@@ -272,6 +388,7 @@ def test_wrong_input_is_one_line_and_status_2(table, tmp_path, capsys):
         ([*model, "--data", holes], "its test part, from row 320 on, holds no value"),
         ([*model, "--data", one], "1 rows are too few"),
         ([*model, "--data", "missing.csv"], "missing.csv cannot be read: No such file"),
+        ([*model, "--freq", "sometimes"], "--freq sometimes is no frequency"),
         ([text, *model[1:]], "is no whole checkpoint"),
     ]:
         before = sorted(os.listdir())

@@ -5,14 +5,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from config.identity import to_plain
+from data.tables import TableOptions, read_items
 from models.byot import BYOTWrapper
 from runners import forecast
 from runners.checkpoint import build_model, load_model
 from runners.command import run
+from runners.timelines import Series, Timeline
 from tests.small import POINT, small_config
 
 NAN = np.nan
@@ -76,8 +79,12 @@ def read_out(path="out.csv"):
 
 
 def predicted(values, horizon=5, model="model.pt"):
-    """What the model itself says, [H, Q]."""
-    return load_model(model).predict(torch.tensor(np.array([values])), horizon)[0].numpy()
+    """What the model itself says, [H, columns]: the median, then each quantile; or the point."""
+    wrapper = load_model(model)
+    found = wrapper.predict(torch.tensor(np.array([values])), horizon)[0].numpy()
+    if wrapper.utp.quantiles is None:
+        return found
+    return np.concatenate([found[:, [wrapper.utp.quantiles.index(0.5)]], found], axis=1)
 
 
 def assert_close(found, expected):
@@ -94,7 +101,7 @@ def test_values_are_the_models_on_the_same_tail(capsys):
     write_wide(columns, hours(70))
     assert call(horizon=40) == 0  # the model forecasts 32 at once
     header, found = read_out()
-    assert header == ["series", "timestamp", "q0.1", "q0.5", "q0.8"]
+    assert header == ["item_id", "timestamp", "predictions", "0.1", "0.5", "0.8"]
     assert list(found) == list(columns)
     for name, (steps, values) in found.items():
         assert_close(values, predicted(columns[name][-CONTEXT:], 40))
@@ -159,7 +166,7 @@ def test_steps_of_files_without_dates():
     write_wide({"a": walk(70)})
     assert call(horizon=2) == 0
     header, found = read_out()
-    assert header[1] == "step"
+    assert header == ["item_id", "step", "predictions", "0.1", "0.5", "0.8"]
     assert found["a"][0] == ["71", "72"]
 
 
@@ -212,7 +219,7 @@ def test_missing_rows_are_filled_in_and_said(capsys):
 
 def test_a_gap_longer_than_the_context(capsys):
     """The rows before it are beyond what the model looks back on."""
-    values, dates = walk(130), hours(130)
+    values, dates = walk(130), hours(130, "2024-03-04 00:00:00")  # a Monday: no weekend is missing
     gone = np.arange(40, 120)
     write_wide({"a": np.delete(values, gone)}, np.delete(dates, gone))
     assert call() == 0
@@ -245,15 +252,186 @@ def test_irregular_rows_out_of_sight_do_not_matter():
         (["2016-01-01 00:00", "2016-01-01 12:00"], ["2016-01-02 00:00:00"]),
         (
             ["2024-03-31T00:00+01:00", "2024-03-31T01:00+01:00"],
-            ["2024-03-31 01:00:00+00:00", "2024-03-31 02:00:00+00:00"],
+            ["2024-03-31 02:00:00+01:00", "2024-03-31 03:00:00+01:00"],
         ),
     ],
 )
 def test_timestamps_are_written_in_the_files_style(dates, expected):
-    """Times appear or vanish, or a time in UTC is taken for local."""
+    """Times appear or vanish, or an offset is lost."""
     write_wide({"a": [1.0, 2.0]}, dates)
     assert call(horizon=len(expected)) == 0
     assert read_out()[1]["a"][0] == expected
+
+
+# Tables of other shapes
+
+
+def write_long(series, path="in.csv", start="2024-03-01"):
+    """A long file: `{name: (values, number of hours after the start)}`."""
+    frames = []
+    for name, (values, later) in series.items():
+        first = pd.Timestamp(start) + pd.Timedelta(later, "h")
+        times = pd.date_range(first, periods=len(values), freq="h")
+        frames.append(pd.DataFrame({"item_id": name, "timestamp": times, "target": values}))
+    pd.concat(frames).to_csv(path, index=False)
+
+
+def test_each_series_of_a_long_table_goes_on_after_its_own_last_row():
+    """Series that ended at different times would be forecast for the same ones."""
+    series = {"a": (walk(60), 0), "b": (walk(30, 1), 5), "c": (walk(60, 2), 0)}
+    write_long(series)
+    assert call(horizon=2) == 0
+    header, found = read_out()
+    assert header[:3] == ["item_id", "timestamp", "predictions"]
+    assert list(found) == ["a", "b", "c"]
+    assert found["a"][0] == found["c"][0] == ["2024-03-03 12:00:00", "2024-03-03 13:00:00"]
+    assert found["b"][0] == ["2024-03-02 11:00:00", "2024-03-02 12:00:00"]
+    for name, (values, _) in series.items():
+        assert_close(found[name][1], predicted(values[-CONTEXT:], 2))
+
+
+def test_gaps_of_many_series_are_one_line(capsys):
+    """A line for each of 100,000 series."""
+    write_long({name: (walk(60, i), 0) for i, name in enumerate("abc")})
+    lines = Path("in.csv").read_text().splitlines()
+    gone = [1 + 30, 1 + 60 + 30, 1 + 60 + 31]  # one row of a, two rows of b
+    Path("in.csv").write_text("\n".join(np.delete(lines, gone)) + "\n")
+    assert call() == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        "in.csv: 2 series have missing rows; of 'b' 2 of the last 48 rows are missing (one every "
+        "hour), taken as missing values"
+    )
+
+
+def test_irregular_rows_of_a_long_table_name_the_series(capsys):
+    """Row 103 alone does not say which of a thousand series is meant."""
+    write_long({"a": (walk(60), 0), "b": (walk(60), 0)})
+    text = Path("in.csv").read_text().replace("b,2024-03-02 16:00:00", "b,2024-03-02 16:30:00")
+    Path("in.csv").write_text(text)
+    refuse(capsys, "in.csv, series 'b': ")
+    refuse(capsys, "row 102 (2024-03-02 16:30:00) 90 minutes")
+
+
+def test_series_of_several_files_are_one_table():
+    """Only the first file would be forecast."""
+    write_wide({"a": walk(60)}, hours(60), "in.csv")
+    write_wide({"b": walk(30, 1)}, hours(30), "other.csv")
+    assert call("--data", "in.csv", "other.csv", horizon=1) == 0
+    found = read_out()[1]
+    assert [(name, *found[name][0]) for name in found] == [
+        ("a", "2024-03-03 12:00:00"), ("b", "2024-03-02 06:00:00")
+    ]  # fmt: skip
+    assert_close(found["b"][1], predicted(walk(30, 1), 1))
+
+
+@pytest.mark.parametrize(
+    ("dates", "words"),
+    [
+        (None, "in.csv has times without a time zone and other.csv has no times"),
+        (
+            [f"{date}+01:00" for date in hours(30)],
+            "in.csv has times without a time zone and other.csv has times with a time zone",
+        ),
+    ],
+)
+def test_one_column_holds_one_kind_of_times(dates, words, capsys):
+    """The forecasts could not be read back: half of the column would be something else."""
+    write_wide({"a": walk(60)}, hours(60), "in.csv")
+    write_wide({"b": walk(30, 1)}, dates, "other.csv")
+    refuse(capsys, words, "--data", "in.csv", "other.csv")
+
+
+def test_dates_and_times_of_one_table_get_one_form():
+    """A column of dates and of times is read back as neither."""
+    write_wide({"a": walk(60)}, hours(60), "in.csv")
+    days = [str(np.datetime64("2024-01-01") + i) for i in range(60)]
+    write_wide({"b": walk(60)}, days, "days.csv")
+    assert call("--data", "in.csv", "days.csv", horizon=1) == 0
+    assert read_out()[1]["b"][0] == ["2024-03-01 00:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("Europe/Berlin", ["2024-03-31 01:00:00+01:00", "2024-03-31 03:00:00+02:00"]),
+        (None, ["2024-03-31 01:00:00+01:00", "2024-03-31 02:00:00+01:00"]),
+    ],
+)
+def test_summer_time_is_known_of_named_zones_alone(zone, expected):
+    """An hour that does not exist would be forecast, or a fixed offset guessed to change."""
+    dates = [f"{date}+01:00" for date in hours(60, "2024-03-28 13:00:00")]
+    write_wide({"a": walk(60)}, dates)
+    assert call(*(["--timezone", zone] if zone else []), horizon=2) == 0
+    assert read_out()[1]["a"][0] == expected
+
+
+def test_freq_says_the_step_of_a_short_table(capsys):
+    """A single row, or half of the rows missing, would have no way out."""
+    write_wide({"a": [5.0]}, ["2024-01-31"])
+    refuse(capsys, "--freq")
+    assert call("--freq", "ME", horizon=2) == 0
+    assert read_out()[1]["a"][0] == ["2024-02-29", "2024-03-31"]
+
+
+# Reading back
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet"])
+@pytest.mark.parametrize("dates", [hours(60), [f"{one}+02:00" for one in hours(60)], None])
+def test_forecasts_are_read_back(dates, ending):
+    """What one command writes, the others could not take."""
+    columns = {"a": walk(60), "b,c": walk(60, 1), "7": walk(60, 2)}
+    write_wide(columns, dates)
+    out = f"forecast{ending}"
+    assert call("--out", out, "--quantiles", 0.1, 0.8, horizon=4) == 0
+    items = list(read_items([out], TableOptions(target=("predictions",))))
+    assert [item.id for item in items] == list(columns)
+    for item in items:
+        median = predicted(columns[item.id][-CONTEXT:], 4)[:, 0]
+        np.testing.assert_allclose(item.values, median, rtol=1e-4)
+        if dates is None:
+            assert item.times is None
+        else:
+            start = pd.Timestamp(dates[-1]) + pd.Timedelta(1, "h")
+            assert list(item.times) == list(pd.date_range(start, periods=4, freq="h"))
+    every = [item.id for item in read_items([out])]
+    assert every[:3] == ["a/predictions", "a/0.1", "a/0.8"]
+    assert len(every) == 9
+
+
+def test_parquet_holds_times_and_single_precision():
+    """Times as text would have to be parsed again; twice the digits would say nothing more."""
+    write_wide({"a": walk(60)}, hours(60))
+    assert call("--out", "out.parquet", horizon=3) == 0
+    frame = pd.read_parquet("out.parquet")
+    assert list(frame.columns) == ["item_id", "timestamp", "predictions", "0.1", "0.5", "0.8"]
+    start = pd.Timestamp("2024-03-03 12:00:00")
+    assert frame["timestamp"].tolist() == list(pd.date_range(start, periods=3, freq="h"))
+    assert frame["0.8"].dtype == np.float32
+    assert_close(frame.iloc[:, 2:].to_numpy(), predicted(walk(60)[-CONTEXT:], 3))
+
+
+def test_times_of_several_zones_are_in_utc_in_parquet(monkeypatch):
+    """A column of Parquet has one zone; the next part of the table would not fit to the first."""
+    monkeypatch.setattr(forecast, "SERIES_PER_FRAME", 1)
+    for name, offset in (("in", "+01:00"), ("other", "+03:00")):
+        write_wide({name: walk(60)}, [f"{date}{offset}" for date in hours(60)], f"{name}.csv")
+    assert call("--data", "in.csv", "other.csv", "--out", "out.parquet", horizon=1) == 0
+    times = pd.read_parquet("out.parquet")["timestamp"].tolist()
+    assert times == [pd.Timestamp("2024-03-03 11:00Z"), pd.Timestamp("2024-03-03 09:00Z")]
+
+
+def test_many_series_are_written_in_parts(monkeypatch):
+    """Each part would have a header, or its values belong to the series of another."""
+    monkeypatch.setattr(forecast, "SERIES_PER_FRAME", 2)
+    columns = {f"s{i}": walk(60, i) for i in range(5)}
+    write_wide(columns, hours(60))
+    assert call() == 0
+    found = read_out()[1]
+    assert list(found) == list(columns)
+    for name, (_, values) in found.items():
+        assert_close(values, predicted(columns[name][-CONTEXT:]))
 
 
 # Choices
@@ -274,8 +452,8 @@ def test_quantiles_are_chosen_in_the_given_order():
     write_wide({"a": walk(60)}, hours(60))
     assert call("--quantiles", 0.8, 0.1) == 0
     header, found = read_out()
-    assert header[2:] == ["q0.8", "q0.1"]
-    assert_close(found["a"][1], predicted(walk(60)[-CONTEXT:])[:, [2, 0]])
+    assert header[2:] == ["predictions", "0.8", "0.1"]
+    assert_close(found["a"][1], predicted(walk(60)[-CONTEXT:])[:, [0, 3, 1]])
 
 
 def test_point_mode(capsys):
@@ -284,7 +462,7 @@ def test_point_mode(capsys):
     write_wide({"a": walk(60)}, hours(60))
     assert call("--plot", "out.png", model="point.pt") == 0
     header, found = read_out()
-    assert header == ["series", "timestamp", "forecast"]
+    assert header == ["item_id", "timestamp", "predictions"]
     assert_close(found["a"][1], predicted(walk(60)[-CONTEXT:], model="point.pt"))
     assert Path("out.png").read_bytes().startswith(b"\x89PNG")
     Path("out.csv").unlink()
@@ -318,8 +496,9 @@ def refuse(capsys, words, *options, **arguments):
         (["--plot", "there.png"], "--plot: there.png is there already"),
         (["--plot", "picture.jpg"], "--plot: picture.jpg must end in .png"),
         (["--out", "no/out.csv"], "--out: there is no folder no"),
-        (["--out", "there.png"], "--out: there.png is there already"),
-        (["--out", "both.png", "--plot", "both.png"], "--plot: both.png is --out's file"),
+        (["--out", "in.csv"], "--out: in.csv is there already"),
+        (["--out", "out.xlsx"], "out.xlsx: the name of a table to be written must end in .csv"),
+        (["--timezone", "Berlin"], "--timezone 'Berlin': there is no such time zone"),
     ],
 )
 def test_mistakes_are_one_line_and_nothing_is_written(options, words, capsys):
@@ -338,7 +517,7 @@ def test_horizon_below_one(capsys):
 def test_two_series_of_one_name(capsys):
     """Rows of the output would belong to either."""
     Path("in.csv").write_text("id,V1\nM1,1,2,3\nM1,4,5,6\n")
-    refuse(capsys, "two series are named 'M1'")
+    refuse(capsys, "'M1'")
 
 
 def test_output_that_is_there_is_refused_before_the_checkpoint_is_read(capsys):
@@ -384,7 +563,7 @@ def test_picture_of_several_series(monkeypatch):
     for i, panel in enumerate(panels):
         np.testing.assert_array_equal(panel.history, walk(60, i)[-CONTEXT:])
         assert list(panel.quantiles) == [0.1, 0.5, 0.8]  # all, whatever is written
-        assert_close(panel.quantiles[0.8], found[panel.title][1][:, 0])
+        assert_close(panel.quantiles[0.8], found[panel.title][1][:, 1])
         assert panel.history_x[-1] + np.timedelta64(1, "h") == panel.future_x[0]
 
 
@@ -392,7 +571,8 @@ def test_picture_of_several_series(monkeypatch):
 def test_how_much_history_is_drawn(horizon, shown):
     """A long history would press the forecast to the margin."""
     steps = np.arange(200)
-    one = forecast.Series("a", walk(100), steps[:100], steps[100 : 100 + horizon])
+    timeline = Timeline(steps[:100], steps[100 : 100 + horizon], steps[:100], None)
+    one = Series("a", walk(100), timeline, "in.csv")
     (panel,) = forecast.panels_of([one], np.zeros((1, horizon, 1), np.float32), (None,))
     assert len(panel.history) == len(panel.history_x) == shown
     assert panel.history_x[-1] == 99

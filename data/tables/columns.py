@@ -1,0 +1,198 @@
+"""Which columns are series. Text, flags, counters and parts of the time are left out, by name."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from data.tables import cells
+from data.tables.items import TableError, TableOptions
+from data.tables.names import is_id_name, is_index_name, is_time_name, part_of_time
+from data.tables.table import Table, listed, short
+from data.tables.times import Stamps, stamps_of
+
+FEW = 3  # so many rows at least show that a column counts
+
+
+def value_columns(
+    table: Table,
+    options: TableOptions,
+    time: int | None,
+    stamps: Stamps | None,
+    ids: list[int],
+    say: Callable[[str], None],
+) -> list[int]:
+    """The columns of values.
+
+    Args:
+        table: of wide or long layout.
+        options: `target` names the columns; without it each column is looked at.
+        time: the column of times.
+        stamps: its times.
+        ids: columns that name series.
+        say: gets the names of the columns that are left out, with the reason.
+
+    Raises:
+        TableError: there is none, a name stands twice, a cell among numbers is no number, or the
+            first column may be an index as well as a series.
+    """
+    others = [i for i in range(len(table.names)) if i != time and i not in ids]
+    if options.target:
+        chosen = [table.find(name.strip(), "--target") for name in options.target]
+        both = [table.names[i] for i in chosen if i not in others]
+        if both:
+            raise TableError(f"{table.name}: {listed(both)} is given as --target, and as another")
+        return list(dict.fromkeys(chosen))
+    _check_names(table, others)
+    reasons = {i: _no_series(table, i, options, time, stamps) for i in others}
+    chosen = [i for i in others if not reasons[i]]
+    if not chosen:
+        found = f" ({_left_out(table, reasons)})" if reasons else ""
+        raise TableError(
+            f"{table.name} has no column of values{found}; a column of times and one of numbers "
+            "for each series are needed, or say --target"
+        )
+    if len(chosen) < len(others):
+        say(f"{table.name}: left out: {_left_out(table, reasons)}")
+    return chosen
+
+
+def _left_out(table: Table, reasons: dict[int, str]) -> str:
+    found = [f"{short(table.names[i])} ({why})" for i, why in reasons.items() if why]
+    return ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
+
+
+def _check_names(table: Table, columns: list[int]) -> None:
+    seen = set()
+    for i in columns:
+        if table.names[i] in seen:
+            raise TableError(
+                f"{table.name}, header: two columns are named {short(table.names[i])}; names must "
+                "differ"
+            )
+        seen.add(table.names[i])
+
+
+def _no_series(
+    table: Table, i: int, options: TableOptions, time: int | None, stamps: Stamps | None
+) -> str:
+    """Why a column is no series; empty where it is one."""
+    name = table.names[i]
+    content = cells.content_of(table, i, options)
+    if content in ("text", "mixed", "marked"):
+        if isinstance(stamps_of(table, i, options), Stamps):
+            return "times"
+        if content != "text":
+            cells.refuse_cell(table, i, cells.first_text(table, i, options))
+    if content != "numbers":
+        return {"flags": "flags", "text": "text"}.get(content, content)
+    named = is_index_name(name) or is_id_name(name)
+    if not (named or is_time_name(name) or part_of_time(name) or i == 0):
+        return ""
+    if time is not None and is_id_name(name) and name.strip():
+        return "ids"
+    values = cells.numbers_of(table, i, options)
+    if is_index_name(name) and counts_up(values):
+        return "an index"
+    if time is not None and stamps is not None and stamps.counter is None:
+        if _is_part(name, values, stamps):
+            return "a part of the time"
+        found = stamps_of(table, i, options) if is_time_name(name) else None
+        if isinstance(found, Stamps) and found.counter is None:
+            return "times"
+    if i == 0 and rises_evenly(values):
+        first, last = (f"{value:.0f}" for value in values[[0, -1]])
+        raise TableError(
+            f"{table.where(None, 0)} holds {first} to {last} in even steps: an index or times "
+            f"(remove it, or say --timestamp {_argument(name)}), or a series (name the series with "
+            "--target); say which"
+        )
+    return ""
+
+
+def _argument(name: str) -> str:
+    return repr(name) if not name.isidentifier() else name
+
+
+def counts_up(values: np.ndarray) -> bool:
+    """Whether values are n, n + 1, n + 2 ..."""
+    return len(values) > 1 and bool((np.diff(values) == 1).all()) and values[0] % 1 == 0
+
+
+def rises_evenly(values: np.ndarray) -> bool:
+    """Whether values are rising integers, with one step between most of them: 10, 20, 30, 50."""
+    if len(values) < FEW or not np.isfinite(values).all() or (values % 1 != 0).any():
+        return False
+    steps = np.diff(values)
+    return bool(steps.min() > 0) and bool((steps == np.median(steps)).mean() > 0.5)
+
+
+def _is_part(name: str, values: np.ndarray, stamps: Stamps) -> bool:
+    """Whether a column repeats the month, the hour ... of the times."""
+    part = part_of_time(name)
+    if part is None:
+        return False
+    index = pd.DatetimeIndex(stamps.wall)
+    expected = index.isocalendar().week if part == "week" else getattr(index, part)
+    expected = np.asarray(expected, np.float64)
+    return any(
+        (values == expected + shift).all() for shift in (0, 1) if shift == 0 or "week" in part
+    )
+
+
+def is_sentinel(values: np.ndarray, keep: tuple[str, ...]) -> tuple[float, int] | None:
+    """A value that seems to stand for missing ones, and how often it is there.
+
+    The smallest or the largest value is one where it is far outside the rest and repeated:
+
+    - of nines (-99, -999.9, 9999), twice, and further from the rest than the rest is wide;
+    - any other but 0, three times, at most in half of the places, and further from the rest than
+      ten times as wide as the rest, which holds eight different values at least.
+    """
+    kept = [float(text) for text in keep]
+    present = values[np.isfinite(values)]
+    if len(present) < 4:
+        return None
+    for extreme in (present.min(), present.max()):
+        if extreme == 0 or extreme in kept:
+            continue
+        at = present == extreme
+        count = int(at.sum())
+        if count < 2 or count == len(present):
+            continue
+        rest = present[~at]
+        low, high = rest.min(), rest.max()
+        distance = max(low - extreme, extreme - high)
+        if _is_nines(extreme) and distance > high - low:
+            return float(extreme), count
+        far = count >= 3 and 2 * count <= len(present) and distance > 10 * (high - low)
+        if far and len(np.unique(rest)) >= 8:
+            return float(extreme), count
+    return None
+
+
+def _is_nines(value: float) -> bool:
+    """-99, -999, -9999.9, and 999, 9999 ... but not 99, which counts are."""
+    digits = f"{abs(value):.6f}".rstrip("0").rstrip(".").replace(".", "")
+    least = 2 if value < 0 else 3
+    return len(digits) >= least and set(digits) == {"9"}
+
+
+def check_sentinel(table: Table, name: str, values: np.ndarray, options: TableOptions) -> None:
+    """Refuses a series that seems to hold a mark for missing values.
+
+    Raises:
+        TableError: it does; names the value and the two options.
+    """
+    try:
+        found = is_sentinel(values, options.keep)
+    except ValueError:
+        raise TableError(f"--keep {listed(list(options.keep))}: numbers are needed") from None
+    if found:
+        value, count = found
+        text = f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value}"
+        raise TableError(
+            f"{table.name}, series {short(name)}: {text} is there {count} times, far outside the "
+            f"other values; say --missing={text} if it stands for missing values, --keep={text} if "
+            "it is real"
+        )

@@ -1,0 +1,178 @@
+"""Which files are meant, of which kind they are, and how their bytes are opened."""
+
+import bz2
+import glob
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from data.tables.items import TableError
+
+TEXT = (".csv", ".tsv", ".txt")
+PACKED = (".gz", ".zip", ".xz", ".zst", ".bz2")
+KINDS = {".parquet": "parquet", ".pq": "parquet", ".feather": "arrow", ".arrow": "arrow"}
+KINDS |= {".tsf": "tsf"} | dict.fromkeys(TEXT, "text")
+KNOWN = ".csv, .tsv (also .gz, .zip, .xz, .zst), .parquet, .feather, .arrow and .tsf"
+IN_FOLDERS = (".csv", ".tsv", ".parquet", ".pq", ".feather", ".arrow", ".tsf")
+AS_CSV = "save the table as CSV and give that file"
+# How files begin that people give by mistake, or under a wrong name.
+MARKS = (
+    (b"\xff\xd8\xff", "a JPEG picture", AS_CSV),
+    (b"\x89PNG", "a PNG picture", AS_CSV),
+    (b"%PDF", "a PDF document", AS_CSV),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook", AS_CSV),
+    (b"PK\x03\x04", "an Excel workbook or another zip archive", f"{AS_CSV} (or name it .csv.zip)"),
+    (b"\x1f\x8b", "packed by gzip", "name it .csv.gz"),
+    (b"\xfd7zXZ", "packed by xz", "name it .csv.xz"),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", "name it .csv.zst"),
+    (b"PAR1", "a Parquet file", "name it .parquet"),
+    (b"ARROW1", "an Arrow file", "name it .arrow"),
+    (b"\x89HDF", "an HDF5 file", AS_CSV),
+    (b"SQLite format 3", "an SQLite database", AS_CSV),
+)
+
+
+def find_files(
+    paths: Sequence[str | Path], say: Callable[[str], None] = lambda line: None
+) -> list[Path]:
+    """The files that are meant, each once, in order.
+
+    Args:
+        paths: files, globs (of quotes: 'data/*.csv'), and folders, which are searched with all
+            folders below for the endings that are known. Hidden files are passed over.
+        say: gets a line where a folder holds other files.
+
+    Raises:
+        TableError: nothing is there, or a folder holds no table.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            found |= dict.fromkeys(_in_folder(path, say))
+        elif not path.exists() and not path.is_symlink() and glob.has_magic(str(path)):
+            matches = sorted(glob.glob(str(path), recursive=True))
+            if not matches:
+                raise TableError(f"no file fits {path}")
+            for match in map(Path, matches):
+                files = _in_folder(match, say) if match.is_dir() else [match]
+                found |= dict.fromkeys(files)
+        else:
+            found[path] = None
+    return list(found)
+
+
+def _in_folder(folder: Path, say: Callable[[str], None]) -> list[Path]:
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    tables = [path for path in files if _endings(path)[0] in IN_FOLDERS]
+    if not tables:
+        raise TableError(f"the folder {folder} holds no table; {KNOWN} are read")
+    others = [path.name for path in files if path not in set(tables)]
+    if others:
+        names = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        say(f"{folder}: {len(others)} other files are passed over ({names})")
+    return tables
+
+
+def kind_of(path: Path) -> str:
+    """'text', 'parquet', 'arrow' or 'tsf', by the ending.
+
+    Raises:
+        TableError: the ending is not known.
+    """
+    ending = _endings(path)[0]
+    if ending in KINDS:
+        return KINDS[ending]
+    what = "an Excel workbook" if ending in (".xls", ".xlsx", ".xlsm", ".ods") else "of no kind"
+    if what == "of no kind":
+        raise TableError(f"{path} has an ending that is not known; {KNOWN} are read")
+    raise TableError(f"{path} is {what}; {AS_CSV}")
+
+
+def stem_of(path: Path) -> str:
+    """The name of a file without its endings."""
+    ending, packing = _endings(path)
+    return path.name[: len(path.name) - len(ending) - len(packing)]
+
+
+def is_tab_separated(path: Path) -> bool:
+    """Whether the ending says that tabs stand between cells."""
+    return _endings(path)[0] == ".tsv"
+
+
+def _endings(path: Path) -> tuple[str, str]:
+    """The ending that says the kind, and the one that says how it is packed; '.csv', '.gz'."""
+    packing = path.suffix if path.suffix.lower() in PACKED else ""
+    name = path.name[: len(path.name) - len(packing)]
+    return Path(name).suffix.lower(), packing
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file must be unpacked to be read."""
+    return bool(_endings(path)[1])
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Opens a file, unpacked where its ending says that it is packed.
+
+    Raises:
+        TableError: it cannot be opened, or an archive does not hold one file.
+    """
+    packing = _endings(path)[1].lower()
+    try:
+        if packing == ".zip":
+            return _open_zip(path)
+        raw = open(path, "rb")  # noqa: SIM115
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror or error}") from None
+    if packing == ".gz":
+        return gzip.GzipFile(fileobj=raw)
+    if packing == ".xz":
+        return lzma.LZMAFile(raw)
+    if packing == ".bz2":
+        return bz2.BZ2File(raw)
+    if packing == ".zst":
+        return io.BufferedReader(pa.CompressedInputStream(raw, "zstd"))
+    return raw
+
+
+def _open_zip(path: Path) -> BinaryIO:
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile:
+        raise TableError(f"{path} is no zip archive; {AS_CSV}") from None
+    inner = [name for name in archive.namelist() if not name.endswith("/")]
+    inner = [name for name in inner if not name.startswith("__MACOSX")]
+    if len(inner) != 1:
+        raise TableError(f"{path} holds {len(inner)} files; unpack it and give the folder")
+    return archive.open(inner[0])
+
+
+def check_is_text(path: Path, start: bytes, encoding: str | None) -> None:
+    """Refuses what is no table in text, by its first bytes.
+
+    Raises:
+        TableError: one sentence that says what the file is, and what to do.
+    """
+    for mark, what, way in MARKS:
+        if start.startswith(mark):
+            raise TableError(f"{path} is {what}; {way}")
+    if encoding is None and start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise TableError(f"{path} is UTF-16 text; say --encoding utf-16, or save it in UTF-8")
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if encoding is None and b"\0" in text:
+        raise TableError(f"{path} is not text (it holds bytes of zero); {AS_CSV}")
+    if text.startswith((b"{", b"[")):
+        raise TableError(f"{path} is JSON; save it as Parquet (start, target), or as CSV")
+    if text[:1] == b"<":
+        raise TableError(f"{path} is HTML or XML; download the file behind the page, or {AS_CSV}")

@@ -1,0 +1,336 @@
+"""Text files: how one is written (encoding, separator, header), and its table.
+
+pyarrow reads them. What it takes silently and should not (text after a quoted cell, a quote that
+is never closed) is looked for before. Where it refuses a file, the row is found for the message.
+"""
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.csv
+
+from data.tables import cells
+from data.tables.files import check_is_text, is_tab_separated, open_bytes
+from data.tables.items import TableError, TableOptions
+from data.tables.names import is_id_name, is_time_name
+from data.tables.table import Table, short
+
+SEPARATORS = (",", ";", "\t", "|")
+SAMPLE_ROWS = 200
+SAMPLE_CELLS = 30_000
+REPEATED = pa.dictionary(pa.int32(), pa.string())
+TOGETHER = 32  # columns that are read again at a time
+BLOCK = 1 << 22  # bytes that pyarrow reads at a time; a row must fit in one block
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+LEADING_ZERO = re.compile(r"0\d+")
+
+
+class Head(NamedTuple):
+    """How a text file is written, and its first rows.
+
+    Attributes:
+        encoding: as Python names it.
+        separator: between two cells.
+        decimal: '.' or ','.
+        header: the names of the columns.
+        lines: of the file, up to the header.
+        sample: first rows below the header that are not empty.
+        quoted: the file has quotation marks.
+    """
+
+    encoding: str
+    separator: str
+    decimal: str
+    header: list[str]
+    lines: int
+    sample: list[list[str]]
+    quoted: bool
+
+
+def read_head(path: Path, options: TableOptions, say: Callable[[str], None]) -> Head:
+    """Finds out how a text file is written.
+
+    Raises:
+        TableError: it is no table in text, its encoding is another, or it has no row of data.
+    """
+    with open_bytes(path) as file:
+        check_is_text(path, _first_bytes(path, file), options.encoding)
+    encoding = options.encoding or "utf-8-sig"
+    try:
+        "".encode(encoding)
+    except LookupError:
+        raise TableError(f"--encoding {encoding} is not known; try utf-8 or latin-1") from None
+    separator = options.sep or ("\t" if is_tab_separated(path) else None)
+    separator = {"\\t": "\t", "tab": "\t"}.get(separator or "", separator)
+    if separator is None:
+        separator = _find_separator(path, encoding)
+        if separator != ",":
+            say(f"{path}: cells are separated by {separator!r}")
+    lines, header, sample = _first_rows(path, encoding, separator)
+    if not sample:
+        raise TableError(f"{path} has no data rows; a header and at least one row are needed")
+    decimal = options.decimal or _find_decimal(path, separator, sample, say)
+    return Head(encoding, separator, decimal, header, lines, sample, _has_quotes(path))
+
+
+def split_rows(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a text file that are not empty, each with the line that it ends on.
+
+    The reader of Python's library is strict with quotes. It is slower than pyarrow's, and used
+    where the file's own lines are needed: for the first rows, and to find one for a message.
+
+    Raises:
+        TableError: the file cannot be read, is in another encoding, or its quotes are broken.
+    """
+    line = 0
+    try:
+        with io.TextIOWrapper(open_bytes(path), encoding=encoding, newline="") as file:
+            reader = csv.reader(file, delimiter=separator, strict=True)
+            single = False
+            for row in reader:
+                line = reader.line_num
+                if row:
+                    single = single or (line == 1 and len(row) == 1)
+                    yield line, row
+                elif single:  # of one column, an empty line is an empty cell
+                    yield line, [""]
+    except UnicodeError:
+        name = encoding.replace("utf-8-sig", "UTF-8")
+        raise TableError(
+            f"{path} is not {name} text; say its --encoding, such as latin-1, or save it in UTF-8"
+        ) from None
+    except csv.Error as error:
+        raise TableError(
+            f"{path}, row {max(line + 1, reader.line_num)}: not CSV ({error})"
+        ) from None
+    except (OSError, EOFError) as error:
+        raise TableError(f"{path} cannot be read: {error}") from None
+
+
+def check_header(path: Path, head: Head, options: TableOptions) -> None:
+    """Asks about a header of numbers alone: it may be the first row of data.
+
+    Raises:
+        TableError: it is, and no layout says that the numbers are names.
+    """
+    numbers = [cell for cell in head.header if cells.is_number(cell, head.decimal)]
+    if options.layout is None and len(numbers) == len(head.header) and any(head.header):
+        shown = ", ".join(head.header)
+        raise TableError(
+            f"{path}, row {head.lines}: {shown:.60} are numbers; put a line of names above them if "
+            "they are values, or say --layout wide if they are the names"
+        )
+
+
+def read_text(path: Path, head: Head, options: TableOptions, say: Callable[[str], None]) -> Table:
+    """The table of a text file; all rows have as many cells as the header.
+
+    Raises:
+        TableError: a row has more or fewer cells, or the file's quotes are broken.
+    """
+    if head.quoted:
+        _check_rows(path, head)
+    texts = _text_columns(head, options)
+    missing = [*cells.SPELLINGS, *options.missing]
+    try:
+        table = _read(path, head, texts, missing)
+    except pa.ArrowInvalid:
+        _check_rows(path, head)
+        # A cell among numbers is no number. Everything is kept as text, and each column looked at.
+        try:
+            table = _read(path, head, set(range(len(head.header))), missing)
+        except pa.ArrowInvalid as error:
+            raise TableError(f"{path} is not CSV ({error})") from None
+    except (OSError, EOFError, UnicodeError) as error:
+        _check_rows(path, head)
+        raise TableError(f"{path} cannot be read: {error}") from None
+
+    table = _without_empty_end(path, table, say)
+    read: dict[int, pa.ChunkedArray] = {}
+
+    def as_text(i: int) -> pa.ChunkedArray:
+        if i not in read:  # some columns at a time: of all, the text is too much
+            some = range(i - i % TOGETHER, min(i - i % TOGETHER + TOGETHER, len(head.header)))
+            again = _read(path, head, set(some), missing, only=some)
+            read.clear()
+            read.update(zip(some, again.columns, strict=True))
+        return read[i]
+
+    return Table(
+        name=str(path),
+        names=head.header,
+        rows=table.num_rows,
+        column=table.column,
+        types=table.schema.types,
+        line=lambda row: _line_of(path, head, row),
+        as_text=as_text,
+        decimal=head.decimal,
+        line_of_first=head.lines + 1,
+    )
+
+
+def _repeats(head: Head, i: int) -> bool:
+    """Whether a column holds few different texts, so that each is kept once."""
+    column = [row[i] for row in head.sample if i < len(row)]
+    return 2 * len(set(column)) < len(column)
+
+
+def _without_empty_end(path: Path, table: pa.Table, say: Callable[[str], None]) -> pa.Table:
+    """Passes over rows of empty cells at the end, which spreadsheets write."""
+    rows = table.num_rows
+    if table.num_columns > 1:
+        while rows and all(c[rows - 1].as_py() in (None, "") for c in table.columns):
+            rows -= 1
+    if rows < table.num_rows:
+        say(f"{path}: {table.num_rows - rows} rows of empty cells at the end are passed over")
+    return table.slice(0, rows)
+
+
+def _read(
+    path: Path, head: Head, texts: set[int], missing: list[str], only: range | None = None
+) -> pa.Table:
+    names = [f"f{i}" for i in range(len(head.header))]  # so pyarrow names them by itself
+    types = dict.fromkeys(names, pa.float64())
+    types |= {names[i]: REPEATED if _repeats(head, i) else pa.string() for i in texts}
+    encoding = "utf-8" if head.encoding == "utf-8-sig" else head.encoding
+    with open_bytes(path) as file:
+        return pa.csv.read_csv(
+            file,
+            read_options=pa.csv.ReadOptions(
+                skip_rows=head.lines,
+                autogenerate_column_names=True,
+                encoding=encoding,
+                block_size=BLOCK,
+            ),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=head.separator,
+                newlines_in_values=head.quoted,
+                ignore_empty_lines=len(names) > 1,
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=types,
+                null_values=missing,
+                strings_can_be_null=False,
+                decimal_point=head.decimal,
+                include_columns=[names[i] for i in only] if only else None,
+            ),
+        )
+
+
+def _text_columns(head: Head, options: TableOptions) -> set[int]:
+    """Columns that are needed as they are written: no numbers, or perhaps ids or times."""
+    given = {options.timestamp, *options.id}
+    found = {0}
+    for i, name in enumerate(head.header):
+        column = [row[i].strip() for row in head.sample if i < len(row)]
+        if (
+            name.strip() in given
+            or is_id_name(name)
+            or is_time_name(name)
+            or any(LEADING_ZERO.fullmatch(cell) for cell in column)
+            or not all(cells.is_number(cell, head.decimal) for cell in column if cell)
+        ):
+            found.add(i)
+    return found
+
+
+def _check_rows(path: Path, head: Head) -> None:
+    """Looks at each row of a file: as many cells as the header, quotes that are whole."""
+    rows = split_rows(path, head.encoding, head.separator)
+    for line, row in rows:
+        if line > head.lines and len(row) != len(head.header):
+            raise TableError(
+                f"{path}, row {line}: {_count(row)} where the header has {len(head.header)}"
+                f"{_advice(line, row, head)}"
+            )
+
+
+def _advice(line: int, row: list[str], head: Head) -> str:
+    if head.header[0].startswith("#"):
+        return (
+            f"; row {head.lines} ({short(head.header[0])}) is no header, remove the lines above it"
+        )
+    if len(head.header) == 1 and line == head.lines + 1:
+        others = [repr(sep) for sep in SEPARATORS if sep in head.header[0]]
+        if others:
+            return f"; is it separated by {others[0]}? (--sep)"
+        return "; remove the lines above the header, or say --sep"
+    if len(row) == 1 and row[0].strip():
+        return f" ({short(row[0])}); remove lines that are no rows of the table"
+    return ""
+
+
+def _count(row: list[str]) -> str:
+    return "1 cell" if len(row) == 1 else f"{len(row)} cells"
+
+
+def _line_of(path: Path, head: Head, row: int) -> int:
+    """The line of the file on which row `row` of the table ends."""
+    rows = split_rows(path, head.encoding, head.separator)
+    below = (line for line, _ in rows if line > head.lines)
+    return next(itertools.islice(below, row, None), head.lines + 1 + row)
+
+
+def _first_bytes(path: Path, file) -> bytes:
+    try:
+        return file.read(1000)
+    except (OSError, EOFError) as error:
+        raise TableError(f"{path} cannot be read: {error}") from None
+
+
+def _first_rows(
+    path: Path, encoding: str, separator: str
+) -> tuple[int, list[str], list[list[str]]]:
+    """The line of the header, the header, and rows below it."""
+    rows = split_rows(path, encoding, separator)
+    lines, header = next(rows, (0, []))
+    most = max(2, min(SAMPLE_ROWS, SAMPLE_CELLS // max(len(header), 1)))
+    return lines, header, [row for _, row in itertools.islice(rows, most)]
+
+
+def _find_separator(path: Path, encoding: str) -> str:
+    """The one separator that gives every first row as many cells as the header has."""
+    fits = []
+    for separator in SEPARATORS:
+        try:
+            _, header, sample = _first_rows(path, encoding, separator)
+        except TableError:
+            if separator == ",":
+                raise
+            continue
+        if len(header) > 1 and sample and all(len(row) == len(header) for row in sample):
+            fits.append(separator)
+    return fits[0] if len(fits) == 1 else ","
+
+
+def _find_decimal(
+    path: Path, separator: str, sample: list[list[str]], say: Callable[[str], None]
+) -> str:
+    """',' where it can be nothing but a decimal comma.
+
+    Raises:
+        TableError: it could stand between thousands as well.
+    """
+    if separator == ",":
+        return "."
+    found = [c.strip() for row in sample for c in row if DECIMAL_COMMA.fullmatch(c.strip())]
+    if not found:
+        return "."
+    if all(len(cell.rpartition(",")[2]) == 3 for cell in found):
+        raise TableError(
+            f"{path}: {short(found[0])} may have a decimal comma (--decimal ,) or a comma between "
+            "thousands (--decimal . and remove it); say which"
+        )
+    say(f"{path}: numbers have a decimal comma")
+    return ","
+
+
+def _has_quotes(path: Path) -> bool:
+    with open_bytes(path) as file:
+        return any(b'"' in block for block in iter(lambda: file.read(1 << 22), b""))

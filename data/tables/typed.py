@@ -1,0 +1,128 @@
+"""Tables whose columns have types: Parquet, Arrow and DataFrames."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.tables.cells import is_texts
+from data.tables.files import is_packed, open_bytes
+from data.tables.items import TableError
+from data.tables.table import Table
+
+FRAME = "the DataFrame"
+KEPT = 4  # columns of a Parquet file that are kept for a second look
+
+
+def parquet_table(path: Path) -> Table:
+    """The table of a Parquet file; columns are read one by one, and pieces are row groups.
+
+    Raises:
+        TableError: it is no Parquet file.
+    """
+    source = pa.BufferReader(_unpacked(path)) if is_packed(path) else path
+    try:
+        schema = pq.read_schema(source)
+        texts = [
+            name for name, kind in zip(schema.names, schema.types, strict=True) if is_texts(kind)
+        ]
+        # Texts repeat in long tables: each is kept once.
+        file = pq.ParquetFile(source, read_dictionary=texts)
+    except FileNotFoundError:
+        raise TableError(f"{path} cannot be read: No such file or directory") from None
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{path} cannot be read as Parquet: {_first_line(error)}") from None
+    names, types = file.schema_arrow.names, file.schema_arrow.types
+
+    def read(i: int, group: int | None = None) -> pa.ChunkedArray:
+        try:
+            if group is None:
+                return file.read(columns=[names[i]]).column(names[i])
+            return file.read_row_group(group, columns=[names[i]]).column(names[i])
+        except (pa.ArrowException, OSError, KeyError) as error:
+            raise TableError(f"{path} cannot be read: {_first_line(error)}") from None
+
+    def piece(group: int, start: int) -> Table:
+        rows = file.metadata.row_group(group).num_rows
+        return Table(
+            str(path), names, rows, lambda i: read(i, group), types, lambda row: start + row + 1
+        )
+
+    pieces, start = [], 0
+    for group in range(file.num_row_groups if file.num_row_groups > 1 else 0):
+        pieces.append(piece(group, start))
+        start += pieces[-1].rows
+    column = lru_cache(maxsize=KEPT)(read)
+    rows = file.metadata.num_rows
+    return Table(str(path), names, rows, column, types, _line, pieces=tuple(pieces))
+
+
+def arrow_table(path: Path) -> Table:
+    """The table of an Arrow file or stream; of an unpacked one, only what is used is read.
+
+    Raises:
+        TableError: it is neither.
+    """
+    try:
+        source = pa.BufferReader(_unpacked(path)) if is_packed(path) else pa.memory_map(str(path))
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {_first_line(error)}") from None
+    with source:
+        for open_table in (pa.ipc.open_file, pa.ipc.open_stream):
+            try:
+                source.seek(0)
+                return table_of_arrow(open_table(source).read_all(), str(path))
+            except (pa.ArrowException, OSError) as error:
+                reason = _first_line(error)
+    raise TableError(f"{path} cannot be read as an Arrow file or stream: {reason}")
+
+
+def table_of_arrow(table: pa.Table, name: str) -> Table:
+    """An Arrow table in memory as a table of ours."""
+    return Table(name, table.column_names, table.num_rows, table.column, table.schema.types, _line)
+
+
+def frame_table(frame: pd.DataFrame) -> Table:
+    """A DataFrame; times in its index become a column.
+
+    Raises:
+        TableError: its columns have names of several levels, or a column cannot be read.
+    """
+    if frame.columns.nlevels > 1:
+        raise TableError(f"{FRAME} has column names of several levels; join them into one")
+    index = frame.index
+    if index.nlevels > 1 or isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or index.name:
+        frame = frame.reset_index()
+    columns = [_array(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    names = ["" if pd.isna(name) else str(name) for name in frame.columns]
+    types = [column.type for column in columns]
+    return Table(FRAME, names, len(frame), columns.__getitem__, types, _line)
+
+
+def _array(column: pd.Series) -> pa.ChunkedArray:
+    if isinstance(column.dtype, pd.PeriodDtype):
+        column = column.dt.to_timestamp()
+    try:
+        array = pa.array(column, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError):
+        # Numbers and text in one column: looked at as text, cell by cell, like those of a file.
+        array = pa.array([None if cell is None else str(cell) for cell in column], pa.string())
+    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+
+
+def _unpacked(path: Path) -> bytes:
+    with open_bytes(path) as file:
+        try:
+            return file.read()
+        except (OSError, EOFError) as error:
+            raise TableError(f"{path} cannot be read: {error}") from None
+
+
+def _line(row: int) -> int:
+    return row + 1
+
+
+def _first_line(error: Exception) -> str:
+    return f"{str(error).splitlines()[0]:.150}" if str(error) else type(error).__name__

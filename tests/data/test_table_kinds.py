@@ -1,0 +1,432 @@
+"""Kinds of files besides CSV, nested tables, and DataFrames: the same series from each."""
+
+import gzip
+import io
+import lzma
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data.tables import TableError, TableOptions, items_of_frame, read_items, typed
+
+NAN = np.nan
+DAYS = pd.date_range("2024-01-01", periods=3, freq="D").as_unit("us")
+WIDE = pd.DataFrame({"date": DAYS, "a": [1.5, NAN, 3], "b": [4, 5, 7]})
+LONG = pd.DataFrame(
+    {
+        "item_id": ["A"] * 3 + ["B"] * 3,
+        "timestamp": [*DAYS, *DAYS],
+        "target": [1.5, NAN, 3, 4, 5, 7],
+    }
+)
+ROWS = pd.DataFrame({"id": ["A", "B"], "V1": [1.5, 4], "V2": [NAN, 5], "V3": [3.0, 7]})
+NESTED = pd.DataFrame(
+    {
+        "item_id": ["A", "B"],
+        "start": [DAYS[0], DAYS[0]],
+        "freq": ["D", "D"],
+        "target": [[1.5, None, 3.0], [4.0, 5.0, 7.0]],
+    }
+)
+LAYOUTS = {"wide": WIDE, "long": LONG, "rows": ROWS, "nested": NESTED}
+
+
+def write_arrow(path, frame):
+    """An Arrow file, as pandas has no writer for one without compression."""
+    table = pa.Table.from_pandas(frame)
+    with pa.ipc.new_file(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+def write_stream(path, frame):
+    """An Arrow stream, as `datasets` of HuggingFace keeps them."""
+    table = pa.Table.from_pandas(frame)
+    with pa.ipc.new_stream(path, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+
+
+def packed(pack):
+    """A writer of CSV that is packed by a function of bytes."""
+    return lambda path, frame: path.write_bytes(pack(frame.to_csv(index=False).encode()))
+
+
+def zipped(content):
+    """An archive with one file, and what macOS adds."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("folder/table.csv", content)
+        archive.writestr("__MACOSX/._table.csv", "x")
+    return file.getvalue()
+
+
+def zstd(content):
+    """One frame of zstd."""
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as file:
+        file.write(content)
+    return sink.getvalue().to_pybytes()
+
+
+KINDS = {
+    "table.csv": lambda path, frame: frame.to_csv(path, index=False),
+    "table.CSV": lambda path, frame: frame.to_csv(path, index=False),
+    "table.tsv": lambda path, frame: frame.to_csv(path, index=False, sep="\t"),
+    "table.csv.gz": packed(gzip.compress),
+    "table.csv.xz": packed(lzma.compress),
+    "table.csv.zip": packed(zipped),
+    "table.csv.zst": packed(zstd),
+    "table.parquet": lambda path, frame: frame.to_parquet(path, row_group_size=2),
+    "table.feather": lambda path, frame: frame.to_feather(path),
+    "table.arrow": write_arrow,
+    "stream.arrow": write_stream,
+}
+
+
+def assert_ab(items, dated=True):
+    """Two series of three days."""
+    assert [item.id.upper() for item in items] == ["A", "B"]
+    np.testing.assert_array_equal([item.values for item in items], [[1.5, NAN, 3], [4, 5, 7]])
+    for item in items:
+        assert item.values.dtype == np.float64
+        assert item.times.equals(DAYS) if dated else item.times is None
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_layout_in_each_kind_of_file(tmp_path, kind, layout):
+    """A kind of file would be refused, or be read otherwise than the same table as CSV."""
+    if layout == "nested" and ("csv" in kind.lower() or "tsv" in kind):
+        pytest.skip("a text file holds no lists")
+    KINDS[kind](tmp_path / kind, LAYOUTS[layout])
+    assert_ab(list(read_items([tmp_path / kind])), dated=layout != "rows")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_data_frames(layout):
+    """A DataFrame would be read otherwise than the file that it is written to."""
+    items = items_of_frame(LAYOUTS[layout], TableOptions())
+    assert_ab(items, dated=layout != "rows")
+    assert {item.source for item in items} == {""}
+
+
+def test_times_in_the_index_of_a_frame():
+    """The times of a frame would be lost."""
+    assert_ab(items_of_frame(WIDE.set_index("date"), TableOptions()))
+    assert_ab(items_of_frame(WIDE.set_index("date").rename_axis(None), TableOptions()))
+    assert_ab(items_of_frame(LONG.set_index(["item_id", "timestamp"]), TableOptions()))
+    periods = WIDE.set_index(pd.PeriodIndex(WIDE["date"], freq="D")).drop(columns="date")
+    assert_ab(items_of_frame(periods, TableOptions()))
+
+
+def test_frames_keep_the_rules_of_files():
+    """A text among numbers would become NaN, or a duplicate be dropped."""
+    for frame, words in (
+        (pd.DataFrame({"date": DAYS, "a": [1, "x", 3]}), "the DataFrame, row 2, column 'a': 'x' is"),
+        (WIDE.assign(date=[DAYS[0], DAYS[0], DAYS[1]]), "rows 1 and 2, .* is there twice"),
+        (WIDE.assign(a=[-9999, -9999, 4.0], c=0.0, d=[-9999, 1, -9999]).iloc[[0, 1, 2, 2]],
+         "is there twice"),
+        (WIDE.set_axis(pd.MultiIndex.from_product([["x"], WIDE.columns]), axis=1), "several levels"),
+    ):  # fmt: skip
+        with pytest.raises(TableError, match=words):
+            items_of_frame(frame, TableOptions())
+    said = []
+    items_of_frame(WIDE.assign(c=["p", "q", "r"], d=True), TableOptions(), said.append)
+    assert said == ["the DataFrame: left out: 'c' (text), 'd' (flags)"]
+
+
+def test_types_of_columns(tmp_path):
+    """Integers, decimals or small floats would be text, or lose digits."""
+    table = pa.table(
+        {
+            "when": pa.array([1, 2], pa.date32()),
+            "i": pa.array([2**53 + 1, 5], pa.int64()),
+            "d": pa.array(["1.25", "2.5"]).cast(pa.decimal128(5, 2)),
+            "f": pa.array([0.5, 0.25], pa.float32()),
+            "n": pa.nulls(2),
+            "s": pa.array(["1", "2.5"]).dictionary_encode(),
+            "flag": pa.array([True, False]),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    said = []
+    items = list(read_items([tmp_path / "t.parquet"], say=said.append))
+    assert [item.id for item in items] == ["i", "d", "f", "n", "s"]
+    expected = [[2**53, 5], [1.25, 2.5], [0.5, 0.25], [NAN, NAN], [1, 2.5]]
+    np.testing.assert_array_equal([item.values for item in items], expected)
+    assert items[0].times.tolist() == [pd.Timestamp("1970-01-02"), pd.Timestamp("1970-01-03")]
+    assert "left out: 'flag' (flags)" in said[0]
+    assert said[1].endswith("column 'i': 1 integers beyond 2^53 are rounded to float64")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "+02:00"])
+def test_zones_of_typed_times(tmp_path, zone):
+    """The zone of a Parquet file would be dropped, or summer time be added twice."""
+    moments = pd.date_range("2024-03-30 12:00", periods=3, freq="D", tz="UTC").as_unit("us")
+    column = pa.array(moments.tz_localize(None)).cast(pa.timestamp("us", zone))
+    pq.write_table(pa.table({"t": column, "a": [1, 2, 5]}), tmp_path / "t.parquet")
+    (item,) = read_items([tmp_path / "t.parquet"])
+    assert (item.times == moments).all()
+    assert item.times[2].utcoffset() == pd.Timedelta(hours=0 if zone == "UTC" else 2)
+    (item,) = read_items([tmp_path / "t.parquet"], TableOptions(timezone="Asia/Tokyo"))
+    assert (item.times == moments).all()
+    assert item.times[0].utcoffset() == pd.Timedelta(hours=9)
+
+
+def test_a_missing_time_in_a_typed_table(tmp_path):
+    """A row without a time would be 1970."""
+    frame = WIDE.assign(date=[DAYS[0], pd.NaT, DAYS[2]])
+    frame.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(TableError, match="row 2, column 'date': the time is missing"):
+        list(read_items([tmp_path / "t.parquet"]))
+
+
+def test_names_with_dots(tmp_path):
+    """Parquet reads 'a' and 'a.b' as parts of one column."""
+    frame = pd.DataFrame({"date": DAYS, "a": [1, 2, 4], "a.b": [3.0, 4, 6]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    items = {item.id: item.values for item in read_items([tmp_path / "t.parquet"])}
+    np.testing.assert_array_equal(items["a"], [1, 2, 4])
+    np.testing.assert_array_equal(items["a.b"], [3, 4, 6])
+
+
+# What is in memory
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Counts what is read of Parquet files: (group or None, column)."""
+    seen = []
+
+    class File(pq.ParquetFile):
+        def read_row_group(self, group, columns):
+            seen.append((group, columns[0]))
+            return super().read_row_group(group, columns=columns)
+
+        def read(self, columns):
+            seen.append((None, columns[0]))
+            return super().read(columns=columns)
+
+    monkeypatch.setattr(typed.pq, "ParquetFile", File)
+    return seen
+
+
+def test_wide_parquet_is_read_column_by_column(tmp_path, reads):
+    """Memory would hold all columns of a file."""
+    WIDE.to_parquet(tmp_path / "t.parquet")
+    items = read_items([tmp_path / "t.parquet"])
+    next(items)
+    assert (None, "b") not in reads
+    next(items)
+    assert (None, "b") in reads
+
+
+def test_long_parquet_is_read_by_row_groups(tmp_path, reads):
+    """Memory would hold all series of a file."""
+    frame = pd.concat([LONG.assign(item_id=LONG["item_id"] + str(i)) for i in range(3)])
+    frame.to_parquet(tmp_path / "t.parquet", row_group_size=4)
+    items = read_items([tmp_path / "t.parquet"])
+    assert next(items).id == "A0"
+    assert [group for group, column in reads if column == "target"] == [0]
+    rest = {item.id: item.values for item in items}
+    assert list(rest) == ["B0", "A1", "B1", "A2", "B2"]
+    for name, values in rest.items():
+        np.testing.assert_array_equal(values, [4, 5, 7] if name[0] == "B" else [1.5, NAN, 3])
+
+
+def test_long_parquet_whose_rows_are_mixed(tmp_path):
+    """A series that goes on in a later row group would be cut, or lose its order."""
+    frame = LONG.sort_values("timestamp", kind="stable", ascending=False)
+    frame.to_parquet(tmp_path / "t.parquet", row_group_size=2)
+    assert_ab(list(read_items([tmp_path / "t.parquet"])))
+
+
+# Nested tables
+
+
+def nested(**columns):
+    """The items of a nested DataFrame."""
+    options = {key: columns.pop(key) for key in ("freq_", "target_", "id_") if key in columns}
+    given = TableOptions(
+        freq=options.get("freq_"), target=options.get("target_", ()), id=options.get("id_", ())
+    )
+    return items_of_frame(pd.DataFrame(columns), given)
+
+
+def test_nested_times_in_a_list():
+    """Chronos' own times would be replaced by even steps."""
+    times = [[DAYS[0], DAYS[2]], [DAYS[1]]]
+    items = nested(id=["p", "q"], timestamp=times, target=[[1.0, 2.0], [3.0]])
+    assert [item.id for item in items] == ["p", "q"]
+    assert items[0].times.equals(DAYS[[0, 2]])
+    assert items[1].values.tolist() == [3]
+    with pytest.raises(TableError, match="row 1, column 'timestamp': 2 times, and 1 values"):
+        nested(timestamp=times, target=[[1.0], [3.0]])
+
+
+def test_nested_without_ids_or_times():
+    """Rows would have no name, or need times that they do not have."""
+    items = nested(target=[[1.0, 2.0], [3.0, 5.0]])
+    assert [(item.id, item.times) for item in items] == [("0", None), ("1", None)]
+
+
+def test_nested_lists_of_lists():
+    """The variates of LOTSA would be one series."""
+    items = nested(item_id=["p"], start=["2024-01-01"], freq=["H"], target=[[[1.0, 2], [3.0, 4]]])
+    assert [(item.id, item.values.tolist()) for item in items] == [("p/0", [1, 2]), ("p/1", [3, 4])]
+    assert items[1].times[1] == pd.Timestamp("2024-01-01 01:00")
+
+
+@pytest.mark.parametrize(
+    ("start", "freq", "last"),
+    [
+        ("2024-01-01", "H", "2024-01-01 02:00"),
+        ("2024-01-01 00:30", "15T", "2024-01-01 01:00"),
+        ("2024-01-01", "M", "2024-03-01"),
+        ("2024-01-31", "M", "2024-03-31"),
+        ("2024-01-30", "ME", "2024-03-30"),
+        ("2024-01-01", "MS", "2024-03-01"),
+        ("2024-01-01", "Q", "2024-07-01"),
+        ("2024-03-31", "Q-DEC", "2024-09-30"),
+        ("2024-01-03", "W-SUN", "2024-01-17"),
+        ("2024-01-07", "W-SUN", "2024-01-21"),
+        ("2024-01-05", "B", "2024-01-09"),
+        ("2020-01-01", "A-DEC", "2022-01-01"),
+        ("2020-12-31", "Y", "2022-12-31"),
+    ],
+)
+def test_nested_start_and_frequency(start, freq, last):
+    """A month would be 30 days, or begin on another day than the series."""
+    (item,) = nested(start=[start], freq=[freq], target=[[1.0, 2.0, 3.0]])
+    assert item.times[0] == pd.Timestamp(start)
+    assert item.times[2] == pd.Timestamp(last)
+
+
+def test_nested_what_is_missing_is_said():
+    """Steps would be guessed, or a list of features be the target."""
+    with pytest.raises(TableError, match="row 1: 'start' says when .*--freq"):
+        nested(start=["2024-01-01"], target=[[1.0]])
+    (item,) = nested(start=["2024-01-01"], target=[[1.0, 2.0]], freq_="MS")
+    assert item.times[1] == pd.Timestamp("2024-02-01")
+    lists = {"x": [[1.0]], "y": [[2.0]]}
+    with pytest.raises(TableError, match="'x', 'y' are lists of numbers; say --target"):
+        nested(**lists)
+    assert [item.values.tolist() for item in nested(**lists, target_=("y",))] == [[2]]
+    assert [item.id for item in nested(**lists, target_=("y", "x"))] == ["0/y", "0/x"]
+    with pytest.raises(TableError, match="row 2, column 'target': the list of values is missing"):
+        nested(target=[[1.0], None])
+
+
+# The Monash archive
+
+TSF = """# about
+@relation x
+@attribute series_name string
+@attribute start_timestamp date
+@frequency half_hourly
+@missing true
+@data
+T1:2024-01-01 00-00-00:1,?,3
+T2:2024-01-02 00-30-00:4,5
+"""
+
+
+def tsf(tmp_path, text, **options):
+    """The items of a .tsf file."""
+    (tmp_path / "t.tsf").write_text(text)
+    return list(read_items([tmp_path / "t.tsf"], TableOptions(**options)))
+
+
+def test_monash(tmp_path):
+    """'?' would be refused, or a series begin at another time."""
+    one, two = tsf(tmp_path, TSF)
+    assert (one.id, two.id) == ("T1", "T2")
+    np.testing.assert_array_equal(one.values, [1, NAN, 3])
+    assert two.times.tolist() == [
+        pd.Timestamp("2024-01-02 00:30"),
+        pd.Timestamp("2024-01-02 01:00"),
+    ]
+    assert (one.first_row, two.first_row) == (8, 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "second"),
+    [
+        ("yearly", "2025-01-01"),
+        ("quarterly", "2024-04-01"),
+        ("monthly", "2024-02-01"),
+        ("weekly", "2024-01-08"),
+        ("daily", "2024-01-02"),
+        ("hourly", "2024-01-01 01:00"),
+        ("10_minutes", "2024-01-01 00:10"),
+        ("4_seconds", "2024-01-01 00:00:04"),
+    ],
+)
+def test_monash_frequencies(tmp_path, name, second):
+    """A frequency would be refused or be another one."""
+    items = tsf(
+        tmp_path, TSF.replace("half_hourly", name).replace("T2:2024-01-02 00-30-00:4,5\n", "")
+    )
+    assert items[0].times[1] == pd.Timestamp(second)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("T1:", "T1:extra:", "row 8: 3 attributes before the values, and the head names 2"),
+        ("1,?,3", "1,x,3", "row 8, column '3': 'x' is not a number"),
+        ("half_hourly", "lunar", "row 5: the frequency 'lunar' is not known; say --freq"),
+        ("@data", "@dta", "row 8: 'T1:2024-01-01 00-00-00:1,.,3' stands before @data"),
+        ("00-30-00", "00:30", "row 9: 3 attributes before the values"),
+        ("2024-01-02", "2024-13-02", "row 9: '2024-13-02 00-30-00' is no start"),
+    ],
+)
+def test_monash_files_that_are_refused(tmp_path, old, new, words):
+    """A damaged line would be read as a series."""
+    with pytest.raises(TableError, match=words):
+        tsf(tmp_path, TSF.replace(old, new))
+
+
+# What cannot be read
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.arrow", "t.feather", "t.csv.gz", "t.csv.zip",
+                                  "t.csv.xz", "t.csv.zst", "t.parquet.gz"])  # fmt: skip
+@pytest.mark.parametrize("content", [b"", b"no table at all\n" * 9])
+def test_a_file_that_is_not_what_its_ending_says(tmp_path, name, content):
+    """A traceback would stand for: this is no Parquet file."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(TableError) as error:
+        list(read_items([tmp_path / name]))
+    assert str(error.value).startswith(str(tmp_path / name))
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_are_cut_off(tmp_path):
+    """A download that broke off would be a shorter series, or a traceback."""
+    text = WIDE.to_csv(index=False).encode() * 1000
+    for name, pack in (("t.csv.gz", gzip.compress), ("t.csv.xz", lzma.compress)):
+        (tmp_path / name).write_bytes(pack(text)[:-20])
+        with pytest.raises(TableError, match=name):
+            list(read_items([tmp_path / name]))
+
+
+@pytest.mark.parametrize("name", ["t.xlsx", "t.xls", "t.json", "t.dat", "table"])
+def test_endings_that_are_not_known(tmp_path, name):
+    """Any file would be read as CSV."""
+    (tmp_path / name).write_bytes(b"date,a\n2024-01-01,1\n")
+    with pytest.raises(TableError, match=r"an Excel workbook; save|ending that is not known; .csv"):
+        list(read_items([tmp_path / name]))
+
+
+def test_an_archive_of_several_files(tmp_path):
+    """One of them would be read, and the others be forgotten."""
+    with zipfile.ZipFile(tmp_path / "t.csv.zip", "w") as archive:
+        archive.writestr("a.csv", "date,a\n2024-01-01,1\n")
+        archive.writestr("b.csv", "date,a\n2024-01-01,1\n")
+    with pytest.raises(TableError, match="holds 2 files; unpack it"):
+        list(read_items([Path(tmp_path / "t.csv.zip")]))
