@@ -27,6 +27,10 @@ class CheckpointError(Exception):
     """A checkpoint or the folder of a run cannot be used; the message gives the reason."""
 
 
+class FormatError(CheckpointError):
+    """A checkpoint that another version of this project wrote; it is whole."""
+
+
 def save_checkpoint(folder: Path, name: str, checkpoint: dict, keep_previous: bool = True) -> None:
     """Writes a checkpoint atomically: at any time the old or the new file is complete on disk.
 
@@ -99,12 +103,14 @@ def load_newest(folder: Path) -> tuple[dict | None, Path | None, list[str]]:
         message for each newer checkpoint that is damaged.
 
     Raises:
-        CheckpointError: all checkpoints are damaged.
+        CheckpointError: all checkpoints are damaged, or one has a format of another version.
     """
     damaged = []
     for path in find_checkpoints(folder):
         try:
             return load_checkpoint(path), path, damaged
+        except FormatError:
+            raise  # an older checkpoint must not take its place
         except CheckpointError as error:
             damaged.append(str(error))
     if damaged:
@@ -144,7 +150,7 @@ def load_checkpoint(path: str | Path) -> dict:
         raise CheckpointError(f"{path} is not a checkpoint: it holds no model_state_dict")
     version = checkpoint.get("format_version", FORMAT_VERSION)
     if version != FORMAT_VERSION:
-        raise CheckpointError(f"{path} has format {version}; this code reads {FORMAT_VERSION}")
+        raise FormatError(f"{path} has format {version}; this code reads {FORMAT_VERSION}")
     return checkpoint | {"model_state_dict": convert_names(checkpoint["model_state_dict"])}
 
 

@@ -1,10 +1,11 @@
 """The commands of README.md and docs/ are run as they stand there, in small.
 
 Models, files and numbers of steps are small; programs, options and the order of commands are those
-of the page. What needs GPUs or takes hours says so on its page, and has its options checked here.
+of the page. What takes hours says so on its page: a benchmark is run here in its smallest form, and
+of a long search (HYPOTHESIS_PROFILE=long) it is seen that the tests are there. A command for
+several GPUs has its options checked.
 """
 
-import argparse
 import re
 import runpy
 import shlex
@@ -22,16 +23,13 @@ from config.loading import load_config
 from config.utp_base import CFG as BASE
 from runners import ablate
 from runners.training.devices import resolve_devices
+from tests.processes import Forked
 from tests.small import ROOT, TINY, make_corpus, train_here
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PREFIX = r"(?:[A-Z_]+=\S+ |systemd-run .*?(?=python))*"
 PROGRAM = re.compile(PREFIX + r"(?:python |pip |torchrun .*train\.py|tensorboard )")
-HOURS = "minutes to hours"  # on a page whose benchmarks are not run here
-LONG = {
-    f"tests.benchmarks.{name}"
-    for name in ("crash", "faults", "inference", "loader", "loop", "pictures", "scaling", "step")
-}
+HOURS = "minutes to hours"  # on a page whose commands take a reader that long
 SMALL = [
     "MODEL.PARAM.embed_dim=16",
     "MODEL.PARAM.num_heads=2",
@@ -44,6 +42,23 @@ SMALL = [
     "DATASET.PARAM.num_valid_samples=4",
     "VAL.FIGURES=False",
 ]
+LAYERS = ["MODEL.PARAM.num_layers=2", "MODEL.PARAM.BYOT.AUX_HEAD_LAYERS=[0]"]
+# What makes a benchmark small. It stands behind the options of the page, and so it wins.
+SMALLEST = {
+    # With this seed the kill comes 0.01 s after the first new steps, when a checkpoint is there.
+    "crash": "--kills 1 --seed 581 --iterations 15 TRAIN.LOG_INTERVAL=1 TRAIN.CKPT_SAVE_STRATEGY=2",
+    "faults damage": "--times 3",
+    "faults full": "--times 3",
+    # With this seed a process dies: where it hangs, the launcher needs 30 s to end it.
+    "faults lost": "--times 1 --seed 6",
+    "inference": "--batches 1 --horizons 8 --rounds 1",
+    "loader": "--rows 20 --batches 2 --workers 0 1 --seconds 0.01 --rounds 1",
+    "loop": "--rounds 2 TRAIN.LOG_INTERVAL=2",
+    "pictures": "--rounds 1",
+    "references": "",
+    "scaling": "--sizes 2 --rounds 1",
+    "step": "--batch 1 --modes eager --product 64 --rounds 1",
+}
 
 
 def commands(text: str, each: bool = False) -> list[str]:
@@ -130,30 +145,34 @@ def run_module(module: str, arguments: list[str], monkeypatch) -> int:
     return 0
 
 
-class Parsed(Exception):
-    """A command's options are what it takes."""
+def smallest(module: str, arguments: list[str]) -> list[str]:
+    """The arguments of a benchmark, and those that make it small."""
+    name = module.removeprefix("tests.benchmarks.")
+    sizes = SMALLEST[f"{name} {arguments[0]}" if name == "faults" else name].split()
+    options = [word for word in sizes if "=" not in word]
+    keys = [word for word in sizes if "=" in word]
+    if name not in ("faults", "references"):  # these take no keys
+        keys = [*SMALL, *LAYERS, *keys]
+    return [*arguments, *options, *keys]
 
 
-def parse_only(module: str, arguments: list[str], monkeypatch) -> None:
-    """Runs `python -m` up to where it has read its options."""
-    for name in ("parse_args", "parse_intermixed_args"):
-        own = getattr(argparse.ArgumentParser, name)
-
-        def parse(parser, *given, own=own):
-            own(parser, *given)
-            raise Parsed
-
-        monkeypatch.setattr(argparse.ArgumentParser, name, parse)
-    with pytest.raises(Parsed):
-        run_module(module, arguments, monkeypatch)
-    monkeypatch.undo()
+def run_apart(commands: list[list[str]]) -> None:
+    """Runs benchmarks that start processes and kill them, all at the same time."""
+    arguments = [*map(shlex.join, commands)]
+    own = str(Path.cwd())  # torch's launcher leaves folders in TMPDIR
+    process = Forked("tests.benchmarks.forked", arguments, cwd=ROOT, TMPDIR=own)
+    try:
+        output = "".join(process.communicate(timeout=240))
+    finally:
+        process.kill()
+    assert process.returncode == 0, output
 
 
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_work(page, world, monkeypatch):
     """A page that has gone stale: an option renamed, a file moved, steps in the wrong order."""
-    text = page.read_text()
+    text, apart, threads = page.read_text(), [], torch.get_num_threads()
     for command in commands(text):
         assert HOURS in text or "HYPOTHESIS_PROFILE=long" not in command
         for part in command.split(" && "):
@@ -179,10 +198,14 @@ def test_commands_work(page, world, monkeypatch):
                 case "python", "-m", "runners.evaluate", *arguments:
                     few = ["--stride", "5000"]
                     status = run_module("runners.evaluate", [*arguments, *few], monkeypatch)
-                case "python", "-m", module, *arguments if module in LONG:
-                    assert HOURS in text
-                    with monkeypatch.context() as patch:
-                        parse_only(module, arguments, patch)
+                case "python", "-m", module, *arguments if module.startswith("tests.benchmarks."):
+                    assert HOURS in text or module.endswith("references")
+                    arguments = smallest(module, arguments)
+                    if module.endswith("crash") or "lost" in arguments:
+                        apart.append([module, *arguments])
+                    else:
+                        status = run_module(module, arguments, monkeypatch)
+                        torch.set_num_threads(threads)  # the loader's benchmark takes one
                 case "torchrun", *arguments:
                     (line,) = (line for line in text.splitlines() if line.startswith(part))
                     assert "GPUs" in line.partition("#")[2]
@@ -201,6 +224,17 @@ def test_commands_work(page, world, monkeypatch):
                 case _:
                     pytest.fail(f"{page.name}: nothing runs {command!r}")
             assert status == 0, command
+    if apart:
+        run_apart(apart)
+
+
+def test_every_benchmark_is_on_a_page():
+    """One that no page names is run by nobody, and breaks unseen."""
+    text = "\n".join(command for page in PAGES for command in commands(page.read_text()))
+    assert [name for name in SMALLEST if f"python -m tests.benchmarks.{name}" not in text] == []
+    files = {path.stem for path in (ROOT / "tests" / "benchmarks").glob("*.py")}
+    shared = {"forked", "measure"}  # the benchmarks and this file use them
+    assert files - shared == {name.partition(" ")[0] for name in SMALLEST}
 
 
 def test_no_command_is_overlooked():

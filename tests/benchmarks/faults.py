@@ -10,7 +10,6 @@ lost: one process of two dies, is stopped, loops, or fails, at a random step.
 
 import argparse
 import json
-import os
 import random
 import resource
 import shutil
@@ -18,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import chdir
 from pathlib import Path
 
 from runners.checkpoint import CheckpointError, load_checkpoint, load_newest, save_checkpoint
@@ -104,8 +104,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     kinds = {"damage": damage, "full": full, "lost": lost}
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
         make_corpus(Path())
         counts = kinds[args.kind](random.Random(args.seed), args.times)
     print(json.dumps(dict(sorted(counts.items())), indent=2))

@@ -16,8 +16,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-MATMUL_SIZE = {"cpu": 2048, "cuda": 8192}
-
 
 def parser(doc: str, default_rounds: int) -> argparse.ArgumentParser:
     """The arguments of every benchmark."""
@@ -61,9 +59,11 @@ def ratio(of: list[float], to: list[float]) -> tuple[float, float, float]:
     return statistics.median(ratios), min(ratios), max(ratios)
 
 
-def matmul(device: str, dtype: torch.dtype) -> tuple[Callable[[], Tensor], int]:
-    """A large matrix product, the most that one may hope for, and its floating-point operations."""
-    size = MATMUL_SIZE[device]
+def matmul(device: str, dtype: torch.dtype, size: int) -> tuple[Callable[[], Tensor], int]:
+    """A square matrix product and its floating-point operations.
+
+    Where it is large, its rate is the most that one may hope for.
+    """
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     return lambda: a @ b, 2 * size**3
 

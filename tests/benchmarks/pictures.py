@@ -6,19 +6,16 @@ Counted are drawing, the first one's loading of matplotlib included, and what it
 pictures; the curves' points, which are written in the same call, count too.
 """
 
-import os
-import tempfile
 import time
 from contextlib import ExitStack
 from functools import wraps
-from pathlib import Path
 
 from config.loading import load_config
 from runners.tracking.run_log import RunLog
 from runners.tracking.validation_figures import ValidationFigures
 from runners.utp_runner import UTPRunner
 from tests.benchmarks import measure
-from tests.benchmarks.loop import replaced
+from tests.benchmarks.loop import folder_with_corpora, replaced
 
 
 def main() -> None:
@@ -30,14 +27,9 @@ def main() -> None:
     config = load_config(args.config, [*args.overrides, "VAL.FIGURES=True"])
     machine = measure.machine("cuda" if config.GPU_NUM else "cpu")
     print(f"{args.config} {' '.join(args.overrides)}; {machine}")
-    out = args.json.resolve() if args.json else None
-    data = Path("datasets").resolve()
     rows = []
     for _ in range(args.rounds):
-        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-            os.chdir(folder)
-            if data.is_dir():
-                Path("datasets").symlink_to(data)
+        with folder_with_corpora(), ExitStack() as stack:
             config.TRAIN.CKPT_SAVE_DIR = "run"
             runner = UTPRunner(config)  # builds the synthetic corpus, which is not the training's
             seconds = {"drawing": [], "writing": [], "validating": []}
@@ -51,14 +43,13 @@ def main() -> None:
             start = time.perf_counter()
             runner.train()
             whole = time.perf_counter() - start
-            os.chdir("/")
         for part, took in seconds.items():
             rows.append({"part": part, "calls": len(took), "first, s": took[0],
                          "all, s": sum(took), "share": sum(took) / whole})  # fmt: skip
         rows.append({"part": "training", "calls": 1, "first, s": whole, "all, s": whole,
                      "share": 1.0})  # fmt: skip
     print(measure.table(list(rows[0]), [measure.cells(row) for row in rows]))
-    measure.write_json(out, {"machine": machine, "rows": rows})
+    measure.write_json(args.json, {"machine": machine, "rows": rows})
 
 
 def keep_time(function, seconds: list[float]):

@@ -1,7 +1,7 @@
 """How a step's time and memory grow with context, horizon, batch, depth and number of students.
 
-python -m tests.benchmarks.scaling [--device cuda] [--batch 2] [--rounds 3] [--json FILE]
-    [KEY=VALUE ...]
+python -m tests.benchmarks.scaling [--device cuda] [--batch 2] [--rounds 3] [--sizes 4]
+    [--json FILE] [KEY=VALUE ...]
 
 One quantity grows at a time, the rest stays as the configuration has it (6 layers here, unless told
 otherwise). `exponent` is p where a figure grows as x^p, fitted to the last three sizes by least
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--quantities", nargs="+", default=list(SIZES), choices=list(SIZES))
+    parser.add_argument("--sizes", type=int, default=4, help="the first of each, 2 at least")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     args = parser.parse_intermixed_args()
     machine = measure.machine(args.device)
@@ -65,7 +66,8 @@ def main() -> None:
     figures = {"machine": machine, "rows": []}
     for quantity in args.quantities:
         steps, flops, saved = {}, {}, {}
-        for size in SIZES[quantity]:
+        sizes = SIZES[quantity][: args.sizes]
+        for size in sizes:
             config = load_config(args.config, [*base, *overrides_for(quantity, size)])
             batch = size if quantity == "batch" else args.batch
 
@@ -78,7 +80,7 @@ def main() -> None:
         seconds = measure.alternate(steps, args.rounds, args.device)
         times = {size: statistics.median(own) for size, own in seconds.items()}
         rows = []
-        for size in SIZES[quantity]:
+        for size in sizes:
             row = {"quantity": quantity, "size": size, "s": times[size]}
             row |= {"saved MiB": saved[size] / 2**20, "GFLOP": flops[size] / 1e9}
             row["GFLOP / s"] = flops[size] / times[size] / 1e9
@@ -86,14 +88,14 @@ def main() -> None:
         print("\n" + measure.table(list(rows[0]), [measure.cells(row) for row in rows]))
         fitted = {"quantity": quantity}
         if quantity == "students":
-            first, last = SIZES[quantity][0], SIZES[quantity][-1]
+            first, last = sizes[0], sizes[-1]
             for name, values in (("time", times), ("saved", saved), ("operations", flops)):
                 fitted[name] = (values[last] / values[first] - 1) / (last - first)
             print("one more student: ", end="")
             print(", ".join(f"{name} {fitted[name]:+.2%}" for name in list(fitted)[1:]), flush=True)
         else:
             for name, values in (("time", times), ("saved", saved), ("operations", flops)):
-                fitted[name] = exponent(SIZES[quantity], list(values.values()))
+                fitted[name] = exponent(sizes, list(values.values()))
             print("exponents: ", end="")
             print(", ".join(f"{name} {fitted[name]:.2f}" for name in list(fitted)[1:]), flush=True)
         figures["rows"] += rows

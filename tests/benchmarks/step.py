@@ -27,6 +27,7 @@ from runners.checkpoint import build_model
 from tests.benchmarks import measure
 
 SIDES = {"byot": "BYOT on", "off": "BYOT off", "encoder": "torch encoder"}
+PRODUCT = {"cpu": 2048, "cuda": 8192}  # rows of the large matrix product
 
 
 class TorchEncoder(nn.Module):
@@ -135,6 +136,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4, help="windows of a step (%(default)s)")
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--modes", nargs="+", default=["eager", "compiled"])
+    parser.add_argument("--product", type=int, help="rows of the large matrix product")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE")
     args = parser.parse_intermixed_args()
     config = load_config(args.config, args.overrides)
@@ -146,7 +148,9 @@ def main() -> None:
     for mode in args.modes:
         steps, products, memory = {}, {}, {}
         for dtype in args.dtypes:
-            products[dtype], product_flops = measure.matmul(args.device, getattr(torch, dtype))
+            products[dtype], product_flops = measure.matmul(
+                args.device, getattr(torch, dtype), args.product or PRODUCT[args.device]
+            )
             for side in SIDES:
                 step = make(side, args.device, getattr(torch, dtype), mode == "compiled")
                 saved = measure.saved_bytes(step.loss, step.model)

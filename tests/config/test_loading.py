@@ -50,6 +50,13 @@ def test_explicit_schedule_is_kept():
     assert schedule.num_warmup_steps == 7
 
 
+def test_share_of_the_warmup_is_of_the_schedule():
+    """A run that ends before its schedule would warm up for a share of its own few steps."""
+    steps = "TRAIN.LR_SCHEDULER.PARAM.num_training_steps=1000"
+    schedule = load_config(BASE, ["TRAIN.NUM_ITERATIONS=200", steps]).TRAIN.LR_SCHEDULER.PARAM
+    assert schedule == {"num_warmup_steps": 100, "num_training_steps": 1000}  # 0.1 of it
+
+
 def test_override_values_are_literals_or_words():
     """The shell eats quotes: DATASET.NAME=mine must do."""
     overrides = ["DATASET.NAME=mine", "MODEL.PARAM.quantiles=None", "TRAIN.OPTIM.PARAM.lr=3e-4"]

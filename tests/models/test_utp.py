@@ -207,6 +207,16 @@ def test_layers_that_do_not_exist_are_refused(make_utp, layer):
         make_utp().forward_intermediates(normal(2, 20), 5, [0, layer])
 
 
+@pytest.mark.parametrize("horizon", [0, -1])
+def test_horizon_below_one_is_refused(make_utp, horizon):
+    """A horizon of 0 would return a forecast for each token of the context."""
+    model, message = make_utp(), f"^horizon must be at least 1, got {horizon}$"
+    with pytest.raises(ValueError, match=message):
+        model(normal(2, 20), horizon)
+    with pytest.raises(ValueError, match=message):
+        model.forward_intermediates(normal(2, 20), horizon, [0])
+
+
 def test_asinh_model_is_the_plain_one_between_asinh_and_sinh(make_utp):
     """asinh would be applied without the sinh that undoes it, or without being asked for."""
     with_asinh, plain = make_utp(), make_utp(asinh_transform=False)

@@ -179,6 +179,20 @@ def test_guard_keeps_weights_after_its_limit(monkeypatch):
     assert "iteration 2 on" in Path("run/training.log").read_text()
 
 
+def test_bad_steps_before_a_stop_count_after_it(monkeypatch):
+    """A diverged run that is stopped and resumed would go on, and its curve begin again at 0."""
+    overrides = ["TRAIN.MAX_SKIPPED_STEPS=3", "VAL.INTERVAL=9"]
+    poison(monkeypatch, 1, 2)
+    run("run", "TRAIN.NUM_ITERATIONS=3", *overrides)
+    shutil.copytree("run", "recovers")
+    poison(monkeypatch)
+    run("recovers", *overrides, resume=True)
+    assert scalars("recovers")["train/skipped_steps"] == {1: 0, 2: 1, 3: 2, 4: 2, 5: 2, 6: 2}
+    poison(monkeypatch, 0)  # iteration 4, the third in a row
+    with pytest.raises(TrainingError, match=r"^3 steps .* iteration 2 on \(samples 8 to 31 "):
+        run("run", *overrides, resume=True)
+
+
 def test_frozen_steps_are_not_saved(monkeypatch):
     """Checkpoints written between the limit and the read would stop again when resumed."""
     poison(monkeypatch, 1, 2)

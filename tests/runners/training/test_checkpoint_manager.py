@@ -13,7 +13,7 @@ import torch
 
 import train
 from runners import checkpoint, distributed
-from runners.checkpoint import CheckpointError, load_checkpoint
+from runners.checkpoint import FORMAT_VERSION, CheckpointError, load_checkpoint
 from runners.tracking.run_log import RunLog
 from runners.training.stopping import TrainingError
 from runners.utp_runner import UTPRunner
@@ -119,6 +119,26 @@ def test_checkpoint_that_would_run_code_is_refused(how):
         Path("evil.pt").read_bytes()
     )
     assert Path("it ran").exists()  # the file is as bad as it says
+
+
+def test_checkpoint_of_a_later_format_is_refused():
+    """Weights of a newer version of this code would load and mean something else."""
+    later = FORMAT_VERSION + 1
+    torch.save({"format_version": later, "model_state_dict": {}}, "later.pt")
+    message = f"^later.pt has format {later}; this code reads {FORMAT_VERSION}$"
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint("later.pt")
+
+
+def test_a_later_format_is_not_taken_for_damage():
+    """A resumed run of an older version would go back, and write over the newer checkpoint."""
+    run("run", EACH_THREE)
+    path = Path("run/latest.pt")
+    torch.save(load_checkpoint(path) | {"format_version": FORMAT_VERSION + 1}, path)
+    content = path.read_bytes()
+    with pytest.raises(CheckpointError, match=r"run/latest\.pt has format"):
+        UTPRunner(small_config("run", EACH_THREE), resume=True)
+    assert path.read_bytes() == content
 
 
 @contextmanager
