@@ -316,11 +316,8 @@ class _Report:
 
 def _facts(file: Path) -> dict:
     """Path, size and checksum of a file, by which it is known again."""
-    facts = {"path": str(file), "bytes": None, "crc32": None}
-    if file.is_file():  # not a pipe, which has been read
-        checksum = 0
-        with file.open("rb") as opened:
-            while block := opened.read(BLOCK):
-                checksum = zlib.crc32(block, checksum)
-        facts |= {"bytes": file.stat().st_size, "crc32": f"{checksum:08x}"}
-    return facts
+    size = checksum = 0
+    with file.open("rb") as opened:
+        while block := opened.read(BLOCK):
+            size, checksum = size + len(block), zlib.crc32(block, checksum)
+    return {"path": str(file), "bytes": size, "crc32": f"{checksum:08x}"}

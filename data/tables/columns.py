@@ -7,10 +7,17 @@ import pandas as pd
 
 from data.tables import cells
 from data.tables.items import TableError, TableOptions
-from data.tables.names import is_id_name, is_index_name, is_time_name, part_of_time
+from data.tables.names import (
+    is_id_name,
+    is_index_name,
+    is_nameless,
+    is_time_name,
+    part_of_time,
+)
 from data.tables.table import Table, listed, short
 from data.tables.times import Stamps, stamps_of
 
+PANDAS_INDEX = "__index_level_"  # the index of a DataFrame, in Parquet and Arrow
 FEW = 3  # so many rows at least show that a column counts
 
 
@@ -86,6 +93,8 @@ def _no_series(
             cells.refuse_cell(table, i, cells.first_text(table, i, options))
     if content != "numbers":
         return {"flags": "flags", "text": "text"}.get(content, content)
+    if name.startswith(PANDAS_INDEX):
+        return "an index"
     named = is_index_name(name) or is_id_name(name)
     if not (named or is_time_name(name) or part_of_time(name) or i == 0):
         return ""
@@ -100,12 +109,20 @@ def _no_series(
         found = stamps_of(table, i, options) if is_time_name(name) else None
         if isinstance(found, Stamps) and found.counter is None:
             return "times"
-    if i == 0 and rises_evenly(values):
-        first, last = (f"{value:.0f}" for value in values[[0, -1]])
+    if is_nameless(name) and (time is not None or np.isnan(values).all()):
+        return "no name"
+    if i == 0 and counts_evenly(values):
+        first, last = (f"{value:.10g}" for value in values[[0, -1]])
         raise TableError(
             f"{table.where(None, 0)} holds {first} to {last} in even steps: an index or times "
             f"(remove it, or say --timestamp {_argument(name)}), or a series (name the series with "
             "--target); say which"
+        )
+    if time is None and options.layout is None and (is_id_name(name) or (i == 0 and named)):
+        raise TableError(
+            f"{table.where(None, i)} has the name of ids or of an index: it may name series below "
+            f"each other (--layout long --id {_argument(name)}), or be a series itself (name the "
+            "series with --target); say which, or remove it"
         )
     return ""
 
@@ -119,12 +136,15 @@ def counts_up(values: np.ndarray) -> bool:
     return len(values) > 1 and bool((np.diff(values) == 1).all()) and values[0] % 1 == 0
 
 
-def rises_evenly(values: np.ndarray) -> bool:
-    """Whether values are rising integers, with one step between most of them: 10, 20, 30, 50."""
-    if len(values) < FEW or not np.isfinite(values).all() or (values % 1 != 0).any():
+def counts_evenly(values: np.ndarray) -> bool:
+    """Whether values rise or fall, with one step between most of them: 10, 20, 30, 50."""
+    if len(values) < FEW or not np.isfinite(values).all():
         return False
     steps = np.diff(values)
-    return bool(steps.min() > 0) and bool((steps == np.median(steps)).mean() > 0.5)
+    if not ((steps > 0).all() or (steps < 0).all()):
+        return False
+    usual = np.median(steps)
+    return bool((abs(steps - usual) <= 1e-3 * abs(usual)).mean() > 0.5)
 
 
 def _is_part(name: str, values: np.ndarray, stamps: Stamps) -> bool:

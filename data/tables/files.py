@@ -6,7 +6,9 @@ import gzip
 import io
 import lzma
 import zipfile
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -122,19 +124,26 @@ def is_packed(path: Path) -> bool:
     return bool(_endings(path)[1])
 
 
-def open_bytes(path: Path) -> BinaryIO:
-    """Opens a file, unpacked where its ending says that it is packed.
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file of bytes, unpacked where its ending says that it is packed.
 
     Raises:
-        TableError: it cannot be opened, or an archive does not hold one file.
+        TableError: it cannot be opened or read, or an archive does not hold one file.
     """
-    packing = _endings(path)[1].lower()
     try:
-        if packing == ".zip":
-            return _open_zip(path)
-        raw = open(path, "rb")  # noqa: SIM115
-    except OSError as error:
-        raise TableError(f"{path} cannot be read: {error.strerror or error}") from None
+        with _open(path) as file:
+            yield file
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise TableError(f"{path} cannot be read: {reason}") from None
+
+
+def _open(path: Path) -> BinaryIO:
+    packing = _endings(path)[1].lower()
+    if packing == ".zip":
+        return _open_zip(path)
+    raw = open(path, "rb")  # noqa: SIM115
     if packing == ".gz":
         return gzip.GzipFile(fileobj=raw)
     if packing == ".xz":
@@ -147,10 +156,7 @@ def open_bytes(path: Path) -> BinaryIO:
 
 
 def _open_zip(path: Path) -> BinaryIO:
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile:
-        raise TableError(f"{path} is no zip archive; {AS_CSV}") from None
+    archive = zipfile.ZipFile(path)
     inner = [name for name in archive.namelist() if not name.endswith("/")]
     inner = [name for name in inner if not name.startswith("__MACOSX")]
     if len(inner) != 1:

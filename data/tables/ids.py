@@ -59,7 +59,8 @@ def find_ids(
     chosen = choices.one_of([[i] for i in integers])
     if not chosen and texts:
         chosen = choices.one_of([[*texts, i] for i in integers])
-    return chosen or named or texts
+    # Where a usual name has no time of its own in each row, the error names the duplicates.
+    return chosen or [i for i in named if len(id_codes(table, [i])[1]) < len(moments)]
 
 
 class _Choices:

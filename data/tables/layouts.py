@@ -14,7 +14,13 @@ from data.tables import cells
 from data.tables.columns import value_columns
 from data.tables.ids import find_ids, ids_of_long
 from data.tables.items import TableError, TableOptions
-from data.tables.names import is_nameless, is_time_name, part_of_time
+from data.tables.names import (
+    is_id_name,
+    is_index_name,
+    is_nameless,
+    is_time_name,
+    part_of_time,
+)
 from data.tables.table import Table, listed, short
 from data.tables.times import Stamps, stamps_of
 
@@ -103,6 +109,9 @@ def _candidates(table: Table, options: TableOptions) -> list[_Candidate]:
     candidates = []
     for i, name in enumerate(table.names):
         kind = table.types[i]
+        if (steps := _steps_of_ids(table, i, options)) is not None:
+            candidates.append(_Candidate(i, Stamps(np.empty(0, "M8[us]"), counter=steps), 2))
+            continue
         dates = cells.is_texts(kind) or cells.by_type(kind) == "times"
         if name in given or not (dates or is_time_name(name)) or _is_clock(table, i):
             continue
@@ -115,6 +124,23 @@ def _candidates(table: Table, options: TableOptions) -> list[_Candidate]:
             rank = 2 if found.counter is not None else int(found.numeric)
         candidates.append(_Candidate(i, found, rank))
     return candidates
+
+
+def _steps_of_ids(table: Table, i: int, options: TableOptions) -> np.ndarray | None:
+    """The step numbers of a long table without times, such as item_id, step, value.
+
+    A counter named step is an index where it stands alone. Beside a column of ids it counts the
+    steps of each of them, and starts again.
+    """
+    name = table.names[i]
+    if is_nameless(name) or not is_index_name(name) or not cells.is_numbers(table.types[i]):
+        return None
+    if not any(is_id_name(other) for other in table.names):
+        return None
+    steps = cells.numbers_of(table, i, options)
+    if not np.isfinite(steps).all() or (steps % 1).any() or len(np.unique(steps)) == len(steps):
+        return None
+    return steps.astype(np.int64)
 
 
 def _begins_with_date(table: Table, i: int, options: TableOptions) -> bool:

@@ -225,10 +225,13 @@ def step_times(start: pd.DatetimeIndex, freq: str, count: int) -> pd.DatetimeInd
     Raises:
         CalendarError: pandas does not know the frequency.
     """
+    offset = offset_of(freq)
     try:
-        return find_calendar(start, freq).at(np.arange(count))
+        calendar = find_calendar(start, freq)
+        if (calendar.at(np.zeros(1, np.int64)) == start).all():  # it rounds to the nearest step
+            return calendar.at(np.arange(count))
     except CalendarError:
-        offset = offset_of(freq)
+        pass
     name = offset.freqstr.lstrip("0123456789")
     if name.startswith("W"):
         return find_calendar(start, f"{7 * offset.n}D").at(np.arange(count))

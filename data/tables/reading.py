@@ -84,6 +84,8 @@ def _refuse_twice(item: Item, other: str, options: TableOptions) -> None:
 
 def _items_of_file(path: Path, options: TableOptions, say: Callable[[str], None]) -> Iterator[Item]:
     kind = kind_of(path)
+    if kind == "text" and options.layout == "nested":
+        raise TableError(f"{path} is a text file, which holds no lists; nested tables are Parquet")
     if kind == "text":
         head = read_head(path, options, say)
         if is_rows(head, options):

@@ -51,7 +51,17 @@ def _counts(header: list[str]) -> bool:
 
 
 def _is_shorter(head: Head) -> bool:
-    return all(len(row) > len(head.header) for row in head.sample)
+    """Whether all rows have more cells than the header.
+
+    One more is what R writes, whose header leaves out the names of rows; and a title may stand
+    above the header. Both are no rows of series, unless the first name is one of ids.
+    """
+    name, count = head.header[0], len(head.header)
+    usual = is_id_name(name) or is_nameless(name)
+    if count < 2 and not usual:
+        return False
+    least = count + (1 if usual else 2)
+    return all(len(row) >= least for row in head.sample)
 
 
 def items_of_rows(path: Path, head: Head, options: TableOptions) -> Iterator[Item]:
@@ -72,7 +82,13 @@ def items_of_rows(path: Path, head: Head, options: TableOptions) -> Iterator[Ite
         table = RowOfValues(path, line, row, head.decimal)
         values = cells.numbers_of(table, 0, options)
         check_sentinel(table, row[0], values, options)
-        yield Item(row[0], None, values, str(path), line)
+        yield Item(row[0], None, _without_padding(values), str(path), line)
+
+
+def _without_padding(values: np.ndarray) -> np.ndarray:
+    """The values up to the last one; a shorter row is filled up with empty cells."""
+    present = np.flatnonzero(~np.isnan(values))
+    return values[: present[-1] + 1] if len(present) else values[:0]
 
 
 class RowOfValues(Table):
@@ -112,7 +128,8 @@ def items_of_rows_table(
     values = np.column_stack([cells.numbers_of(table, i, options, say) for i in columns])
     for row, name in enumerate(names.to_pylist()):
         check_sentinel(table, name, values[row], options)
-        yield Item(name, None, values[row].copy(), table.name, table.line(row))
+        series = _without_padding(values[row]).copy()
+        yield Item(name, None, series, table.name, table.line(row))
 
 
 def is_rows_table(table: Table, options: TableOptions) -> bool:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from data.tables.items import TableError
 
+LARGE = 1 << 30  # bytes
 KEPT = 4  # columns whose different texts are kept for a second look
 SHORT = 60  # characters of a cell or name that a message shows
 
@@ -105,7 +106,10 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _encode(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     if not pa.types.is_dictionary(column.type):
-        column = as_text(column).dictionary_encode()
+        column = as_text(column)
+        if column.nbytes < LARGE:  # one piece is faster; a larger one could not be addressed
+            column = pa.chunked_array([column.combine_chunks()])
+        column = column.dictionary_encode()
     column = column.unify_dictionaries()
     if not column.num_chunks:
         return np.empty(0, np.int32), pa.array([], pa.string())

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from data.tables import cells
-from data.tables.files import check_is_text, is_tab_separated, open_bytes
+from data.tables.files import check_is_text, is_tab_separated, opened
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_time_name
 from data.tables.table import Table, short
@@ -59,8 +59,8 @@ def read_head(path: Path, options: TableOptions, say: Callable[[str], None]) -> 
     Raises:
         TableError: it is no table in text, its encoding is another, or it has no row of data.
     """
-    with open_bytes(path) as file:
-        check_is_text(path, _first_bytes(path, file), options.encoding)
+    with opened(path) as file:
+        check_is_text(path, file.read(1000), options.encoding)
     encoding = options.encoding or "utf-8-sig"
     try:
         "".encode(encoding)
@@ -76,7 +76,7 @@ def read_head(path: Path, options: TableOptions, say: Callable[[str], None]) -> 
     if not sample:
         raise TableError(f"{path} has no data rows; a header and at least one row are needed")
     decimal = options.decimal or _find_decimal(path, separator, sample, say)
-    return Head(encoding, separator, decimal, header, lines, sample, _has_quotes(path))
+    return Head(encoding, separator, decimal, header, lines, sample, _has_quotes(path, lines))
 
 
 def split_rows(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -90,7 +90,7 @@ def split_rows(path: Path, encoding: str, separator: str) -> Iterator[tuple[int,
     """
     line = 0
     try:
-        with io.TextIOWrapper(open_bytes(path), encoding=encoding, newline="") as file:
+        with opened(path) as raw, io.TextIOWrapper(raw, encoding=encoding, newline="") as file:
             reader = csv.reader(file, delimiter=separator, strict=True)
             single = False
             for row in reader:
@@ -109,8 +109,6 @@ def split_rows(path: Path, encoding: str, separator: str) -> Iterator[tuple[int,
         raise TableError(
             f"{path}, row {max(line + 1, reader.line_num)}: not CSV ({error})"
         ) from None
-    except (OSError, EOFError) as error:
-        raise TableError(f"{path} cannot be read: {error}") from None
 
 
 def check_header(path: Path, head: Head, options: TableOptions) -> None:
@@ -146,10 +144,10 @@ def read_text(path: Path, head: Head, options: TableOptions, say: Callable[[str]
         try:
             table = _read(path, head, set(range(len(head.header))), missing)
         except pa.ArrowInvalid as error:
-            raise TableError(f"{path} is not CSV ({error})") from None
-    except (OSError, EOFError, UnicodeError) as error:
+            raise TableError(f"{path} is not CSV ({str(error).splitlines()[0]:.150})") from None
+    except UnicodeError:
         _check_rows(path, head)
-        raise TableError(f"{path} cannot be read: {error}") from None
+        raise
 
     table = _without_empty_end(path, table, say)
     read: dict[int, pa.ChunkedArray] = {}
@@ -195,16 +193,17 @@ def _without_empty_end(path: Path, table: pa.Table, say: Callable[[str], None]) 
 def _read(
     path: Path, head: Head, texts: set[int], missing: list[str], only: range | None = None
 ) -> pa.Table:
-    names = [f"f{i}" for i in range(len(head.header))]  # so pyarrow names them by itself
+    # Numbers, not the names of the header: two of those may be equal.
+    names = [str(i) for i in range(len(head.header))]
     types = dict.fromkeys(names, pa.float64())
     types |= {names[i]: REPEATED if _repeats(head, i) else pa.string() for i in texts}
     encoding = "utf-8" if head.encoding == "utf-8-sig" else head.encoding
-    with open_bytes(path) as file:
+    with opened(path) as file:
         return pa.csv.read_csv(
             file,
             read_options=pa.csv.ReadOptions(
                 skip_rows=head.lines,
-                autogenerate_column_names=True,
+                column_names=names,
                 encoding=encoding,
                 block_size=BLOCK,
             ),
@@ -256,7 +255,7 @@ def _advice(line: int, row: list[str], head: Head) -> str:
         return (
             f"; row {head.lines} ({short(head.header[0])}) is no header, remove the lines above it"
         )
-    if len(head.header) == 1 and line == head.lines + 1:
+    if len(head.header) == 1:
         others = [repr(sep) for sep in SEPARATORS if sep in head.header[0]]
         if others:
             return f"; is it separated by {others[0]}? (--sep)"
@@ -275,13 +274,6 @@ def _line_of(path: Path, head: Head, row: int) -> int:
     rows = split_rows(path, head.encoding, head.separator)
     below = (line for line, _ in rows if line > head.lines)
     return next(itertools.islice(below, row, None), head.lines + 1 + row)
-
-
-def _first_bytes(path: Path, file) -> bytes:
-    try:
-        return file.read(1000)
-    except (OSError, EOFError) as error:
-        raise TableError(f"{path} cannot be read: {error}") from None
 
 
 def _first_rows(
@@ -331,6 +323,9 @@ def _find_decimal(
     return ","
 
 
-def _has_quotes(path: Path) -> bool:
-    with open_bytes(path) as file:
+def _has_quotes(path: Path, lines: int) -> bool:
+    """Whether a cell below the header is quoted; pandas and pyarrow often quote names alone."""
+    with opened(path) as file:
+        for _ in range(lines):
+            file.readline()
         return any(b'"' in block for block in iter(lambda: file.read(1 << 22), b""))

@@ -108,7 +108,7 @@ def _read(
     digits = pc.match_substring_regex(texts, r"^\d+(\.\d*)?$").to_numpy(zero_copy_only=False)
     numbers = pc.match_substring_regex(texts, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
     if pc.all(numbers).as_py():
-        return _of_numbers(table, i, texts, digits.all(), given) if named else None
+        return _of_numbers(table, i, texts, digits.all()) if named else None
     fits = _fitting(FORMS, texts)
     if len(fits) > 1:
         return _ambiguous(table, i, texts, fits)
@@ -206,11 +206,11 @@ def _by_format(
 
 
 def _of_numbers(
-    table: Table, i: int, texts: pa.Array, plain: bool, given: bool
+    table: Table, i: int, texts: pa.Array, plain: bool
 ) -> tuple[Times | None, str] | TableError | None:
     """Times that are written as numbers: compact dates, years, seconds since 1970, Excel's days."""
     if not plain:  # signs, exponents
-        return _no_times(table, i, texts) if given else None
+        return _no_times(table, i, texts)
     fits = _fitting(DIGITS, texts)
     values = texts.cast(pa.float64()).to_numpy()
     whole = (values % 1 == 0).all()

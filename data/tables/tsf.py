@@ -10,7 +10,7 @@ import pandas as pd
 from data.calendar import CalendarError
 from data.tables import cells
 from data.tables.columns import check_sentinel
-from data.tables.files import open_bytes
+from data.tables.files import opened
 from data.tables.items import Item, TableError, TableOptions
 from data.tables.nested import step_times
 from data.tables.rows import RowOfValues
@@ -53,15 +53,13 @@ def items_of_tsf(path: Path, options: TableOptions, say: Callable[[str], None]) 
 def _lines(path: Path, options: TableOptions) -> Iterator[tuple[int, str]]:
     encoding = options.encoding or "utf-8-sig"
     try:
-        with io.TextIOWrapper(open_bytes(path), encoding=encoding) as file:
+        with opened(path) as raw, io.TextIOWrapper(raw, encoding=encoding) as file:
             for number, text in enumerate(file, 1):
                 yield number, text.strip()
     except UnicodeError:
         raise TableError(
             f"{path} is not UTF-8 text; say its --encoding, such as latin-1, or save it in UTF-8"
         ) from None
-    except (OSError, EOFError) as error:
-        raise TableError(f"{path} cannot be read: {error}") from None
 
 
 def _frequency(path: Path, line: int, name: str) -> str:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.tables.cells import is_texts
-from data.tables.files import is_packed, open_bytes
+from data.tables.files import is_packed, opened
 from data.tables.items import TableError
 from data.tables.table import Table
 
@@ -113,11 +113,8 @@ def _array(column: pd.Series) -> pa.ChunkedArray:
 
 
 def _unpacked(path: Path) -> bytes:
-    with open_bytes(path) as file:
-        try:
-            return file.read()
-        except (OSError, EOFError) as error:
-            raise TableError(f"{path} cannot be read: {error}") from None
+    with opened(path) as file:
+        return file.read()
 
 
 def _line(row: int) -> int:

@@ -33,15 +33,15 @@ GROUPS = 25  # row groups in a file
 CSV_ROWS, CSV_COLUMNS = 100_000, 300
 
 
-def write_parquet(file: Path, number: int) -> None:
-    """A long table of 12,500 random walks, hourly."""
+def write_parquet(file: Path, number: int, share: float) -> None:
+    """A long table of 12,500 random walks, hourly, or of a share of them."""
     rng = np.random.default_rng(number)
     hours = pd.date_range("2020-01-01", periods=LENGTH, freq="h")
     schema = pa.schema(
         [("item_id", pa.string()), ("timestamp", pa.timestamp("us")), ("target", pa.float64())]
     )
     with pa.parquet.ParquetWriter(file, schema) as writer:
-        for group in range(GROUPS):
+        for group in range(max(1, round(share * GROUPS))):
             names = [f"s{number}_{group}_{i}" for i in range(GROUP)]
             walks = rng.standard_normal((GROUP, LENGTH)).cumsum(axis=1)
             columns = {
@@ -52,22 +52,24 @@ def write_parquet(file: Path, number: int) -> None:
             writer.write_table(pa.table(columns, schema), row_group_size=GROUP * LENGTH)
 
 
-def write_csv(file: Path, number: int) -> None:
-    """A wide table of 300 random walks with three decimals, hourly."""
+def write_csv(file: Path, number: int, share: float) -> None:
+    """A wide table of 300 random walks with three decimals, hourly, or a share of its rows."""
     rng = np.random.default_rng(number)
-    hours = pd.date_range("2010-01-01", periods=CSV_ROWS, freq="h")
+    rows = round(share * CSV_ROWS)
+    hours = pd.date_range("2010-01-01", periods=rows, freq="h")
     columns = {"date": hours.strftime("%Y-%m-%d %H:%M:%S")}
     for i in range(CSV_COLUMNS):
-        columns[f"s{number}_{i}"] = rng.standard_normal(CSV_ROWS).cumsum().round(3)
-    pa.csv.write_csv(pa.table(columns), file)
+        columns[f"s{number}_{i}"] = rng.standard_normal(rows).cumsum().round(3)
+    plain = pa.csv.WriteOptions(quoting_style="none")
+    pa.csv.write_csv(pa.table(columns), file, plain)
 
 
-def make(folder: Path, size: int, write: Callable[[Path, int], None], ending: str) -> int:
+def make(folder: Path, size: int, write: Callable[[Path, int, float], None], ending: str) -> int:
     """Writes files until they have `size` bytes together; returns how many bytes they have."""
-    total, number = 0, 0
+    total, number, share = 0, 0, min(1.0, size / (128 * MB))
     while total < size:
         file = folder / f"table_{number:03}{ending}"
-        write(file, number)
+        write(file, number, share)
         total += file.stat().st_size
         number += 1
     return total

@@ -111,6 +111,11 @@ def test_rows_of_an_end_by_hand():
     # nothing stands before the start: the context of the first row is shorter
     ((row, first_label),) = rows_of(np.arange(10.0), 3, Lengths(4, 2, 20))
     assert (row[0], row[-1], first_label) == (0, 9, 3)
+    # the context before 7 begins in the second row, but that before 6 is whole in the first alone
+    spans = [
+        (row[0], row[-1], label) for row, label in rows_of(np.arange(10.0), 3, Lengths(4, 2, 8))
+    ]
+    assert spans == [(0, 7, 3), (3, 9, 4)]
 
 
 def every_window(root, split, context, horizon):

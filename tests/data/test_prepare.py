@@ -215,6 +215,24 @@ def test_gaps_in_time_become_missing_values(tmp_path, unscaled, capsys):
     np.testing.assert_array_equal(read_rows(tmp_path / "c")[:, :28], [expected, 100 + expected])
 
 
+def test_each_series_has_gaps_of_its_own(tmp_path, unscaled, capsys):
+    """The calendar of the first series would be taken for all of a long table."""
+    file = tmp_path / "file.csv"
+    days = {"a": [*range(1, 10), *range(11, 29)], "b": [*range(1, 20), *range(21, 29)]}
+    rows = [
+        f"{name},2016-02-{day:02},{100 * (name == 'b') + day}"
+        for name in days
+        for day in days[name]
+    ]
+    file.write_text("\n".join(["item_id,timestamp,target", *rows]) + "\n")
+    options = ["--valid-fraction", "0.5", "--context", "5", "--horizon", "2", "--row-length", "30"]
+    assert main([str(file), "--out", str(tmp_path / "c"), *options]) == 0
+    assert "2 time steps have no row" in capsys.readouterr().out
+    every = np.arange(1.0, 29)
+    expected = [np.where(every != 10, every, np.nan), np.where(every != 20, 100 + every, np.nan)]
+    np.testing.assert_array_equal(read_rows(tmp_path / "c")[:, :28], expected)
+
+
 def test_irregular_times_are_taken_as_they_come_and_said(tmp_path, unscaled, capsys):
     """Events without a calendar could not be trained on, or go unsaid."""
     file = tmp_path / "file.csv"
@@ -313,6 +331,7 @@ def test_the_corpus_says_what_it_was_prepared_for(tmp_path, file):
     """train.py could not say that its windows do not fit, nor a score that it is of seen data."""
     lengths = Lengths(30, 10, 50)
     prepare([file], tmp_path / "c", lengths=lengths, valid_fraction=0.2, seed=3)
+    assert sorted(p.name for p in (tmp_path / "c").iterdir()) == ["corpus.json", "train", "valid"]
     prepared = read_prepared(tmp_path / "c")
     assert prepared == (30, 10, "series", True, {"train": 70, "valid": 70})
     facts = json.loads((tmp_path / "c" / "corpus.json").read_text())

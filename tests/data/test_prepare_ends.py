@@ -53,7 +53,10 @@ def stop(tmp_path):
             assert "20 series" in process.stdout.readline()
             assert list(tmp_path.glob(".c.*"))
             assert not (tmp_path / "c").exists()
-            process.send_signal(number)  # to the command alone, as a scheduler does
+            if number == signal.SIGINT:  # a terminal's Ctrl-C reaches the whole group
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
             _, error = process.communicate(timeout=60)
             assert ends(process.pid)
         finally:

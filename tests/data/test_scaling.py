@@ -78,6 +78,8 @@ def test_shift_and_unit_by_hand():
     np.testing.assert_array_equal(standardise(values), [-1, 1, 0, 2])
     # 1 is nearer to 0 than to the median, 16: no shift; std 10.1: unit 8
     np.testing.assert_array_equal(standardise(np.array([1.0, 16, 24, 24])), [0.125, 2, 3, 3])
+    # 3 is beyond the double of the median, 1: no shift; std 0.87: unit 1
+    np.testing.assert_array_equal(standardise(np.array([1.0, 1, 1, 3])), [1, 1, 1, 3])
 
 
 @pytest.mark.parametrize("constant", [0.0, 7.3, -1e9, 4e40, 5e-324, 1.7e308])

@@ -23,6 +23,7 @@ def times(tmp_path):
         times.said = []
         (item,) = read_items([file], TableOptions(**options), times.said.append)
         assert item.id == "a"
+        times.values = item.values
         return item.times
 
     return times
@@ -146,7 +147,7 @@ def test_iso_weeks_are_what_datetime_reads(day):
 @pytest.mark.parametrize(
     ("cells", "words"),
     [
-        (["01/02/2024", "02/02/2024"], r"2024-02-01 .*--date-format '%d/%m/%Y'.* or 2024-01-02 .*"),
+        (["01/02/2024", "02/02/2024"], r"2024-02-01 .*-format .%d/%m/%Y.* or 2024-01-02"),
         (["01/02/20", "01/03/20"], r"'%d/%m/%y'.* or .*'%m/%d/%y'.* or .*'%y/%m/%d'"),
         (["1/2/2020 1:00 PM", "1/3/2020 1:00 PM"], r"'%m/%d/%Y %I:%M %p'"),
         (["Jan-01", "Jan-02", "Jan-03"], r"may be a day of a month without a year"),
@@ -177,8 +178,9 @@ def test_a_date_format_chooses(times, refuse, cells, form, expected):
 
 
 @pytest.mark.parametrize(
-    "cell", ["", "NaT", "yesterday", "2016-13-01", "2016-02-30", "2016-01-01 25:00", "5",
-             "2016-01-01 12:60", "2016-01-01 13:00 PM"],
+    "cell",
+    ["", "NaT", "yesterday", "5", "2016-13-01", "2016-02-30", "2016-01-01 25:00",
+     "2016-01-01 24:30", "2016-01-01 12:60", "2016-01-01 13:00 PM"],
 )  # fmt: skip
 def test_a_cell_that_is_no_time(refuse, cell):
     """A row without a time would be taken as it comes, or be dropped."""
@@ -192,7 +194,9 @@ def test_a_form_that_is_not_known(refuse, times):
     refuse("0.0", "0.5", name="time", words="row 2, column 'time': .*--target")
     refuse("0", "1", "1", name="time", words="rows 3 and 4, column 'time': 1 is there twice")
     refuse("0", "1", "3.5", name="time", words="no form of time")
+    refuse("0", "2", "5", name="time", words="row 3, column 'time': .* not count in even steps")
     assert times("0", "3600", "7200", name="time") is None
+    assert times("36000", "39600", "43200", name="time") is None  # ten o'clock, no days of Excel
 
 
 # Offsets and zones
@@ -239,8 +243,8 @@ def test_an_hour_that_is_there_twice(times, refuse, step):
     walls = [f"2024-10-27 {hour:02}:{minute}" for hour in (1, 2, 2, 3) for minute in ("00", "30")]
     found = times(*walls[::step], timezone="Europe/Berlin")
     expected = pd.date_range("2024-10-27 01:00", periods=8, freq="30min", tz="Europe/Berlin")
-    # Two hours on the wall, written down one after the other.
     assert found.equals(expected.as_unit("us"))
+    assert times.values[::step].tolist() == [i * i for i in range(8)]
     refuse(*walls, words=r"end of summer time in Europe/Berlin: say --timezone")
 
 

@@ -119,6 +119,7 @@ def test_nearly_all_equal_is_not_constant():
         (-1e-40, 1e-40, 2e-40, [-1, 1, 2.000014]),  # denormals are 1.4e-45 apart
         (1e-40, 1e-40, 3e38, [0, 0, NAN]),
         (NAN, NAN, 1.0, [NAN, NAN, NAN]),  # nothing to scale by
+        (INF, INF, INF, [NAN, NAN, NAN]),
     ],
 )
 def test_extreme_magnitudes_give_finite_zscores(low, high, label, expected):

@@ -517,7 +517,7 @@ def test_horizon_below_one(capsys):
 def test_two_series_of_one_name(capsys):
     """Rows of the output would belong to either."""
     Path("in.csv").write_text("id,V1\nM1,1,2,3\nM1,4,5,6\n")
-    refuse(capsys, "'M1'")
+    refuse(capsys, "'M1'", "--layout", "m4")
 
 
 def test_output_that_is_there_is_refused_before_the_checkpoint_is_read(capsys):
