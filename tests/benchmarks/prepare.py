@@ -60,8 +60,10 @@ def write_csv(file: Path, number: int, share: float) -> None:
     columns = {"date": hours.strftime("%Y-%m-%d %H:%M:%S")}
     for i in range(CSV_COLUMNS):
         columns[f"s{number}_{i}"] = rng.standard_normal(rows).cumsum().round(3)
-    plain = pa.csv.WriteOptions(quoting_style="none")
-    pa.csv.write_csv(pa.table(columns), file, plain)
+    plain = pa.csv.WriteOptions(include_header=False, quoting_style="none")
+    with file.open("wb") as out:
+        out.write(f"{','.join(columns)}\n".encode())
+        pa.csv.write_csv(pa.table(columns), out, plain)
 
 
 def make(folder: Path, size: int, write: Callable[[Path, int, float], None], ending: str) -> int:
