@@ -12,6 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.rotary import rotary_table, rotate
+from models.scaling import row_scale
+
 
 class UTP(nn.Module):
     """Forecasts the H values after a context, each as Q quantiles or as one point forecast.
@@ -138,34 +141,62 @@ class UTP(nn.Module):
 
         Each row is z-scored with the mean and std of all its finite values (see `row_scale`), but
         the encoder reads only the last max_context_length values. So do not pass much more
-        history than the model shall use.
+        history than the model shall use; `runners.forecaster` cuts it.
 
         Args:
             context: [B, L] raw values, oldest first; NaN or infinite means missing.
             horizon: H >= 1, number of steps to forecast.
 
         Returns:
-            [B, H, Q] float32 in the units of `context`.
+            [B, H, Q] in the units of `context`; float64 if `context` is, else float32. Every
+            quantile of a row of equal values is that value.
 
         Raises:
             ValueError: the context is not [B, L >= 1], or the horizon is below 1.
         """
         if context.ndim != 2 or context.size(1) < 1:
             raise ValueError(f"context must be [B, L >= 1], got {list(context.shape)}")
+        mean, std = row_scale(context)  # [B, 1] float64
+        forecast = self.to_forecast(self.roll(self.standardise(context, mean, std), horizon))
+        forecast = forecast.double() * std[..., None] + mean[..., None]
+        return forecast if context.dtype == torch.float64 else forecast.float()
+
+    def standardise(self, context: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        """Raw values [B, L] in model space, float32; mean and std are those of `row_scale`."""
+        z = (context.double() - mean) / torch.where(std > 0, std, 1.0)
+        return self.to_model_space(z.float())
+
+    @torch.no_grad()
+    def roll(self, values: Tensor, horizon: int) -> Tensor:
+        """Forecasts any horizon in model space; each pass reads the medians of those before it.
+
+        Args:
+            values: [B, L] in model space; NaN or infinite means missing.
+            horizon: H >= 1.
+
+        Returns:
+            The head's outputs [B, H, Q], float32.
+
+        Raises:
+            ValueError: the horizon is below 1.
+        """
+        chunks = []
+        for steps in self.passes(horizon):
+            chunks.append(self.one_pass(values, steps))
+            values = torch.cat([values, chunks[-1][..., self.median]], dim=1)
+        return torch.cat(chunks, dim=1)
+
+    def passes(self, horizon: int) -> list[int]:
+        """The steps of each pass that a horizon takes; ValueError if it is below 1."""
         if horizon < 1:
             raise ValueError(f"horizon must be at least 1, got {horizon}")
-        mean, std = row_scale(context)  # [B, 1] float64
-        values = self.to_model_space(((context.double() - mean) / std).float())
-        chunks = []
-        while horizon > 0:
-            values = values[:, -self.max_context_length :]
-            step = min(horizon, self.max_query_length)
-            chunk = self.predict_head(self._encode(values, step, ())[0]).float()  # [B, h, Q]
-            values = torch.cat([values, chunk[..., self.median]], dim=1)
-            chunks.append(chunk)
-            horizon -= step
-        forecast = self.to_forecast(torch.cat(chunks, dim=1)).double()  # [B, H, Q]
-        return (forecast * std[..., None] + mean[..., None]).float()
+        whole, rest = divmod(horizon, self.max_query_length)
+        return [self.max_query_length] * whole + [rest] * (rest > 0)
+
+    def one_pass(self, values: Tensor, steps: int) -> Tensor:
+        """The head's outputs [B, steps, Q] after the last max_context_length of values [B, L]."""
+        tokens, _ = self._encode(values[:, -self.max_context_length :], steps, ())
+        return self.predict_head(tokens).float()
 
     def to_model_space(self, context: Tensor) -> Tensor:
         """Converts z-scores to the encoder's units (asinh if asinh_transform)."""
@@ -298,49 +329,3 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
-
-
-def rotary_table(
-    length: int, head_dim: int, base: float, device: torch.device | None = None
-) -> Tensor:
-    """Cosines and sines of the rotary embedding (Su et al., 2021), [2, length, D / 2] float32."""
-    exponents = torch.arange(0, head_dim, 2, dtype=torch.float32, device=device) / head_dim
-    angles = torch.outer(torch.arange(length, dtype=torch.float32, device=device), base**-exponents)
-    return torch.stack([angles.cos(), angles.sin()])
-
-
-def rotate(x: Tensor, rotary: Tensor) -> Tensor:
-    """Rotates each (even, odd) pair of channels by the angle of its position.
-
-    Args:
-        x: [B, T, N, D] of any dtype.
-        rotary: cos + i sin, complex [T, D / 2], which needs only one kernel; or cos and sin,
-            real [2, T, D / 2]. The products are computed in the precision of `rotary`.
-
-    Returns:
-        [B, T, N, D] in the dtype of `x`.
-    """
-    pairs = x.to(rotary.dtype.to_real()).unflatten(-1, (-1, 2))  # [B, T, N, D / 2, 2]
-    if rotary.is_complex():
-        rotated = torch.view_as_real(torch.view_as_complex(pairs) * rotary[:, None])
-    else:
-        cos, sin = rotary.unsqueeze(2)
-        even, odd = pairs.unbind(-1)
-        rotated = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
-    return rotated.flatten(-2).to(x.dtype)
-
-
-def row_scale(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and population std of the finite values of each row, [B, 1] float64.
-
-    If std <= 1e-6 max(1, |mean|), the row counts as constant and its std is set to 1. A row
-    without finite values has mean 0 and std 1.
-    """
-    rows = rows.double()
-    finite = rows.isfinite()
-    count = finite.sum(dim=1, keepdim=True).clamp(min=1)
-    mean = torch.where(finite, rows, 0.0).sum(dim=1, keepdim=True) / count
-    centered = torch.where(finite, rows - mean, 0.0)
-    std = (centered.square().sum(dim=1, keepdim=True) / count).sqrt()
-    constant = std <= 1e-6 * mean.abs().clamp(min=1.0)
-    return mean, torch.where(constant, 1.0, std)

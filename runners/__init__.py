@@ -1,5 +1,5 @@
 """Training, evaluation and the commands."""
 
 
-class InputError(Exception):
+class InputError(ValueError):
     """Something that a user gave cannot be used; the message says what is allowed."""

@@ -13,9 +13,11 @@ from config.identity import to_plain
 from config.loading import load_config
 from config.schema import ConfigError
 from data.tables import TableError
+from losses.byot import TEACHER, Head
 from models.byot import BYOTWrapper
 from runners import InputError, checkpoint
 from runners.checkpoint import CheckpointError
+from runners.forecaster import NUM_PATHS, PATHS, ROLLOUTS, Forecaster
 from runners.training.devices import has_bfloat16
 
 
@@ -49,6 +51,53 @@ def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_rollout_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments that say how to forecast beyond one pass, and how much at once."""
+    add = parser.add_argument
+    add("--rollout", choices=ROLLOUTS, default=PATHS,
+        help="beyond one pass: quantile paths, or UTPExp's median")  # fmt: skip
+    add("--paths", type=int, default=NUM_PATHS, metavar="K", help=f"number of paths ({NUM_PATHS})")
+    add("--seed", type=int, default=0, metavar="N", help="of the paths (0)")
+    add("--batch-size", type=int, metavar="N", help="series at once (as many as memory takes)")
+
+
+def head_of(text: str) -> Head:
+    """The argument of --head: a layer, or TEACHER."""
+    return int(text) if text.isdecimal() else text
+
+
+def open_forecaster(
+    path: str | Path, config_file: str | None = None, head: Head = TEACHER
+) -> Forecaster:
+    """Opens a checkpoint for forecasting.
+
+    Args:
+        path: checkpoint of this project or of UTPExp.
+        config_file: configuration file with the MODEL.PARAM of the model; needed for UTPExp's
+            files, which hold no configuration.
+        head: TEACHER, or the layer of a student.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        InputError: the configuration file cannot be used, or there is no such head.
+    """
+    return Forecaster.from_checkpoint(path, head, param=param_of(config_file))
+
+
+def param_of(config_file: str | None) -> dict | None:
+    """MODEL.PARAM of a configuration file; None for none.
+
+    Raises:
+        InputError: the file cannot be used.
+    """
+    if config_file is None:
+        return None
+    try:
+        return to_plain(load_config(config_file).MODEL.PARAM)
+    except ConfigError as error:
+        raise InputError(f"--param: {error}") from None
+
+
 def open_checkpoint(path: str | Path, config_file: str | None = None) -> OpenedModel:
     """Opens a checkpoint for forecasting.
 
@@ -61,12 +110,7 @@ def open_checkpoint(path: str | Path, config_file: str | None = None) -> OpenedM
         CheckpointError: the checkpoint cannot be used.
         InputError: the configuration file cannot be used.
     """
-    param = None
-    if config_file:
-        try:
-            param = to_plain(load_config(config_file).MODEL.PARAM)
-        except ConfigError as error:
-            raise InputError(f"--param: {error}") from None
+    param = param_of(config_file)
     content = checkpoint.load_checkpoint(path)
     wrapper = checkpoint.model_of(content, path, param)
     config = content.get("config", {})

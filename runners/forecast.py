@@ -5,23 +5,28 @@ python -m runners.forecast CHECKPOINT --data my.csv --horizon 96 --out forecast.
 
 import argparse
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-from tqdm import tqdm
 
 from data.options import add_table_arguments, table_options
 from data.tables import read_items
 from data.tables.writing import PARQUET, output_kind, write_long
+from data.timelines import Series, sample_times, series_of, step_texts
+from losses.byot import TEACHER
 from runners import InputError
 from runners.checkpoint import atomic_write
-from runners.command import OpenedModel, add_checkpoint_arguments, open_checkpoint, run, say
-from runners.timelines import Series, sample_times, series_of, step_texts
+from runners.command import (
+    add_checkpoint_arguments,
+    add_rollout_arguments,
+    head_of,
+    open_forecaster,
+    run,
+    say,
+)
 from runners.tracking.figures import Panel, save_figure
 
 MAX_PANELS = 4
@@ -35,21 +40,26 @@ def main(argv: list[str]) -> None:
     options = table_options(**vars(args))
     check_outputs(args.out, args.plot)
     kind = output_kind(args.out)
-    opened = open_checkpoint(args.checkpoint, args.param)
-    utp = opened.wrapper.utp
-    context = check_context(args.context, utp.max_context_length)
-    chosen = choose_quantiles(args.quantiles, utp.quantiles)
+    forecaster = open_forecaster(args.checkpoint, args.param, args.head)
+    if args.context is not None:
+        forecaster = forecaster.with_context(args.context)
+    levels = forecaster.levels(args.quantiles)
+    context = forecaster.context_length
     items = read_items(args.data, options, say)
-    series = series_of(items, utp.max_context_length, args.horizon, options.freq, args.columns)
-    say_gaps(series)
+    series = series_of(items, context, args.horizon, options.freq, args.columns, say)
     say_empty(series, context)
-    forecasts = forecast(opened, series, context, args.horizon, args.batch_size)
-
-    levels = {f"{utp.quantiles[i]:g}": i for i in chosen}
-    frames = frames_of(series, forecasts, utp.median, levels, kind)
+    # The trained levels are drawn, the chosen ones written.
+    trained = forecaster.levels()
+    forecasts = forecaster.predict_quantiles(
+        [one.values for one in series], args.horizon, [0.5, *levels, *trained] if trained else None,
+        args.rollout, args.paths, args.seed, args.batch_size,
+    )  # fmt: skip
+    written = 1 + len(levels)
+    frames = frames_of(series, forecasts[..., :written], [f"{level:g}" for level in levels], kind)
     atomic_write(args.out, lambda file: write_long(file, frames, kind))
     if args.plot:
-        panels = panels_of(series, forecasts, utp.quantiles or (None,))
+        drawn = forecasts[..., written:] if trained else forecasts
+        panels = panels_of(series, drawn, trained or (None,))
         atomic_write(args.plot, lambda file: save_figure(panels, file))
     print(f"{args.out}: {summary(series)}")
 
@@ -68,11 +78,12 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     add("--plot", type=Path, metavar="FILE.png", help=f"a picture of the first {MAX_PANELS} series")
     add("--columns", nargs="+", metavar="ID", help="series to forecast (default: all)")
     add("--quantiles", nargs="+", type=float, metavar="Q", help="levels to write (default: all)")
-    add("--context", type=int, metavar="N", help="values to look back on (default: the most)")
-    add("--batch-size", type=int, default=256, metavar="N", help="series at once (256)")
+    add("--head", type=head_of, default=TEACHER, help="teacher, or the layer of a student")
+    add("--context", type=int, metavar="N", help="values to look back on (default: as trained)")
+    add_rollout_arguments(parser)
     add_table_arguments(parser)
     args = parser.parse_args(argv)
-    for name in ("horizon", "context", "batch_size"):
+    for name in ("horizon", "context", "batch_size", "paths"):
         value = getattr(args, name)
         if value is not None and value < 1:
             raise InputError(f"--{name.replace('_', '-')} {value}: must be 1 or more")
@@ -92,48 +103,6 @@ def check_outputs(out: Path, plot: Path | None) -> None:
         raise InputError(f"--plot: {plot} must end in .png")
 
 
-def check_context(context: int | None, longest: int) -> int:
-    """How many values to look back on."""
-    if context is not None and context > longest:
-        raise InputError(f"--context {context}: the model looks back on at most {longest} values")
-    return context or longest
-
-
-def choose_quantiles(wanted: list[float] | None, trained: tuple[float, ...] | None) -> list[int]:
-    """Where the wanted levels are among the model's outputs; a point model has none."""
-    if trained is None:
-        if wanted:
-            raise InputError("--quantiles: this model forecasts points; leave it out")
-        return []
-    indices = []
-    for level in dict.fromkeys(wanted or trained):
-        matches = [i for i, one in enumerate(trained) if abs(one - level) < 1e-6]
-        if not matches:
-            levels = ", ".join(f"{one:g}" for one in trained)
-            raise InputError(f"--quantiles {level:g}: the trained ones are {levels}")
-        indices += matches
-    return indices
-
-
-def say_gaps(series: list[Series]) -> None:
-    """Says for each file how many of the rows that are looked back on are missing."""
-    gaps = defaultdict(list)
-    for one in series:
-        if missing := len(one.timeline.past) - len(one.timeline.rows):
-            gaps[one.source].append((missing, one))
-    for source, found in gaps.items():
-        missing, one = max(found, key=lambda pair: pair[0])
-        timelines = {id(pair[1].timeline) for pair in found}
-        where = "" if len(timelines) == 1 else (
-            f"{len(found)} series have missing rows; of {one.name!r:.60} "
-        )  # fmt: skip
-        say(
-            f"{source}: {where}{missing} of the last {len(one.timeline.past)} rows "
-            f"{'are' if missing > 1 else 'is'} missing (one every {one.timeline.frequency}), taken "
-            "as missing values"
-        )
-
-
 def say_empty(series: list[Series], context: int) -> None:
     """Says which series have nothing to forecast from; it is an error if none has."""
     empty = [one for one in series if not np.isfinite(one.values[-context:]).any()]
@@ -147,43 +116,15 @@ def say_empty(series: list[Series], context: int) -> None:
         say(f"{where}: {note}; the cells of their forecasts are empty")
 
 
-def forecast(
-    opened: OpenedModel, series: list[Series], context: int, horizon: int, batch_size: int
-) -> np.ndarray:
-    """Forecasts of all series, float32 [S, H, Q]; NaN for one without a value in its context.
-
-    Series of one length share a batch: padding would change what a series is forecast to be.
-    """
-    utp = opened.wrapper.utp
-    forecasts = np.full((len(series), horizon, utp.num_outputs), np.nan, np.float32)
-    groups = defaultdict(list)
-    for i, one in enumerate(series):
-        tail = one.values[-context:]
-        if np.isfinite(tail).any():
-            groups[len(tail)].append(i)
-    batches = [
-        group[start : start + batch_size]
-        for group in groups.values()
-        for start in range(0, len(group), batch_size)
-    ]
-    with opened.autocast():  # predict itself computes no gradients
-        for batch in tqdm(batches, desc="forecast", unit="batch", disable=len(batches) < 2 or None):
-            tails = np.stack([series[i].values[-context:] for i in batch])
-            predicted = opened.wrapper.predict(torch.from_numpy(tails).to(opened.device), horizon)
-            forecasts[batch] = predicted.cpu().numpy()
-    return forecasts
-
-
 def frames_of(
-    series: list[Series], forecasts: np.ndarray, median: int, levels: dict[str, int], kind: str
+    series: list[Series], forecasts: np.ndarray, levels: list[str], kind: str
 ) -> Iterator[pd.DataFrame]:
     """The forecasts as a long table, in parts.
 
     Args:
         series: S series.
-        forecasts: [S, H, Q].
-        median: where the median, or the point, is in Q.
-        levels: where other columns are in Q, by name.
+        forecasts: [S, H, 1 + levels]: the median or the point, then the levels.
+        levels: their names.
         kind: of the file; text files get times as text.
     """
     has_times = series[0].timeline.has_times
@@ -203,9 +144,9 @@ def frames_of(
         columns = {
             "item_id": np.repeat(np.array([one.name for one in part], object), values.shape[1]),
             "timestamp" if has_times else "step": steps,
-            "predictions": values[..., median].ravel(),
         }
-        yield pd.DataFrame(columns | {name: values[..., i].ravel() for name, i in levels.items()})
+        named = enumerate(["predictions", *levels])
+        yield pd.DataFrame(columns | {name: values[..., i].ravel() for i, name in named})
 
 
 def panels_of(

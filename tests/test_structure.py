@@ -17,7 +17,8 @@ FLOORS = [
     {"runners.training", "runners.tracking"},
     {"runners.utp_runner"},
     {"config.utp_base", "config.utp_tiny", "config.utp_study"},
-    {"runners.timelines", "runners.evaluation", "runners.ablation"},
+    {"runners.forecaster"},
+    {"runners.evaluation", "runners.ablation"},
     {
         "train",
         "runners.command",

@@ -55,17 +55,17 @@ def test_predict_is_the_documented_rolling(make_utp, changes, median, horizon):
     np.testing.assert_allclose(forecast.numpy(), expected, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize(("scale", "shift"), [(1e-3, 0.0), (250.0, -4e3), (1.0, 1e5)])
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e-8, 1.0, 1e8, 1e30])
+@pytest.mark.parametrize("shift", [0.0, 1.0, 1e6, 1e9])
 def test_predict_follows_the_units(make_utp, scale, shift):
-    """A forecast would depend on the unit of the series."""
+    """A forecast would depend on the unit of the series; prices of 1e-8 were forecast as 0.03."""
     model = make_utp()
     raw = normal(3, 30).double()
     raw[0, :4] = math.nan
-    forecast = model.predict(raw, 20).double()
-    moved = model.predict(scale * raw + shift, 20).double()
-    expected = scale * forecast + shift
-    ulp = 2**-23 * max(abs(shift), scale)
-    torch.testing.assert_close(moved, expected, rtol=0, atol=3e-4 * scale + ulp)
+    moved = model.predict(scale * (raw + shift), 20)
+    assert moved.dtype == torch.float64
+    expected = model.predict(raw, 20)
+    torch.testing.assert_close(moved / scale - shift, expected, rtol=0, atol=1e-5)
 
 
 def test_predict_scales_in_float64(make_utp):
@@ -80,12 +80,12 @@ def test_predict_scales_in_float64(make_utp):
     np.testing.assert_allclose(seen[0][:, :20, 0], expected, rtol=0, atol=1e-6)
 
 
-def test_predict_of_a_constant_row(make_utp):
-    """A constant row would be divided by a std of 0."""
-    model = make_utp()
-    with torch.no_grad():
-        expected = model(torch.zeros(1, 20), 8) + 42.5
-    torch.testing.assert_close(model.predict(torch.full((1, 20), 42.5), 8), expected)
+@pytest.mark.parametrize("value", [42.5, 0.0, -1e-30, 1 / 3, 1e30])
+def test_predict_of_a_constant_row(make_utp, value):
+    """What never changed would be forecast to change, or be divided by a std of 0."""
+    row = torch.full((1, 20), value, dtype=torch.float64)
+    row[0, :3] = math.nan
+    assert make_utp().predict(row, 20).unique().tolist() == [value]
 
 
 @pytest.mark.parametrize("horizon", [8, 20])
@@ -130,24 +130,23 @@ def test_predict_refuses_a_bad_horizon(make_utp, horizon):
 
 
 @pytest.mark.parametrize(
-    ("mean", "std", "constant"),
+    ("values", "mean", "std"),
     [
-        (0.0, 0.9e-6, True),
-        (0.0, 1.1e-6, False),
-        (0.5, 0.9e-6, True),
-        (1e3, 0.9e-3, True),
-        (1e3, 1.1e-3, False),
-        (-1e3, 0.9e-3, True),
-        (2e6, 2.0, True),  # exactly 1e-6 of the mean
-        (7.0, 0.0, True),
+        ([1.0, 3.0], 2.0, 1.0),
+        ([1e-200, 3e-200], 2e-200, 1e-200),  # squares would be 0
+        ([-1e200, 3e200], 1e200, 2e200),  # squares would be infinite
+        ([1e15 + 1, 1e15 - 1], 1e15, 1.0),  # one ulp is 0.125 there
+        ([0.1, 0.1, 0.1], 0.1, 0.0),  # their sum / 3 is not 0.1
+        ([5.0], 5.0, 0.0),
+        ([], 0.0, 1.0),
     ],
 )
-def test_what_counts_as_constant(mean, std, constant):
-    """Rounding noise of a flat series blown up to a signal, or a small signal thrown away."""
-    rows = torch.tensor([[mean + std, mean - std, math.nan, math.inf]], dtype=torch.float64)
-    found_mean, found_std = row_scale(rows)
-    assert found_mean.item() == pytest.approx(mean, rel=1e-12)
-    assert found_std.item() == pytest.approx(1.0 if constant else std, rel=1e-6)
+def test_row_scale_has_no_floor(values, mean, std):
+    """Small units, or small changes on a large level, would count as constant."""
+    row = torch.tensor([[math.nan, *values, math.inf]], dtype=torch.float64)
+    found_mean, found_std = row_scale(row)
+    assert found_mean.item() == pytest.approx(mean, rel=1e-15, abs=0)
+    assert found_std.item() == pytest.approx(std, rel=1e-12, abs=0)
 
 
 def test_row_statistics_are_float64():

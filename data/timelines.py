@@ -1,6 +1,7 @@
 """The ends of series: what a forecast looks back on, and the steps that it is for."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -8,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from data.calendar import CalendarError, find_calendar, time_texts
-from data.tables import Item
-from runners import InputError
+from data.tables import Item, TableError
+
+MOST_NAMES = 5  # of series in one message
 
 
 class Timeline(NamedTuple):
@@ -57,7 +59,12 @@ class Series(NamedTuple):
 
 
 def series_of(
-    items: Iterable[Item], length: int, horizon: int, freq: str | None, wanted: list[str] | None
+    items: Iterable[Item],
+    length: int,
+    horizon: int,
+    freq: str | None = None,
+    wanted: Sequence[str] | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[Series]:
     """The last steps of each series, and those to forecast.
 
@@ -71,12 +78,14 @@ def series_of(
         horizon: steps to forecast.
         freq: one step of time, if the user has said so.
         wanted: ids of the series to forecast, in this order; None for all.
+        say: takes a line for each thing that the user must know.
 
     Raises:
-        InputError: times are irregular, only some of the series have times, or a wanted series
-            is not there.
+        TableError: times are irregular, only some of the series have times, or a wanted series is
+            not there.
     """
     series, names, times, timeline = [], [], None, None
+    irregular: list[tuple[Item, CalendarError]] = []
     for item in items:
         names.append(item.id)
         if wanted and item.id not in wanted:
@@ -87,24 +96,82 @@ def series_of(
             try:
                 timeline = find_steps(item, length, horizon, freq)
             except CalendarError as error:
-                raise InputError(f"{item.source}, series {item.id!r:.60}: {error}") from None
+                irregular.append((item, error))
+                continue
         times = item.times
         values = np.full(len(timeline.past), np.nan)
         values[timeline.rows] = item.values[len(item.values) - len(timeline.rows) :]
         series.append(Series(item.id, values, timeline, item.source))
         if timeline.kind != series[0].timeline.kind:
             one, other = series[0], series[-1]
-            raise InputError(
-                f"{one.source} has {one.timeline.kind} and {other.source} has "
-                f"{other.timeline.kind}; one table of forecasts cannot hold both: give them in two "
-                "commands"
+            raise TableError(
+                f"{one.source or one.name} has {one.timeline.kind} and "
+                f"{other.source or other.name} has {other.timeline.kind}; one table of forecasts "
+                "cannot hold both: forecast them apart"
             )
+    if irregular:
+        raise TableError(_irregular(irregular))
     if not names:
-        raise InputError("--data: there is no series in it")
+        raise TableError("there is no series to forecast")
     if wanted:
         check_wanted(wanted, names)
         series.sort(key=lambda one: wanted.index(one.name))
+    for line in (*_gaps(series), *_early_ends(series)):
+        say(line)
     return series
+
+
+def _irregular(found: list[tuple[Item, CalendarError]]) -> str:
+    """Which series follow no calendar, and why the first of them does not."""
+    item, error = found[0]
+    where = f"{item.source}, " if item.source else ""
+    message = f"{where}series {item.id!r:.60}: {error}"
+    if len({id(one.times) for one, _ in found}) > 1:
+        message += f" ({len(found)} series are irregular: {_names(one.id for one, _ in found)})"
+    return message
+
+
+def _gaps(series: list[Series]) -> Iterable[str]:
+    """A line for each file with missing rows in what is looked back on."""
+    gaps = defaultdict(list)
+    for one in series:
+        if missing := len(one.timeline.past) - len(one.timeline.rows):
+            gaps[one.source].append((missing, one))
+    for source, found in gaps.items():
+        missing, one = max(found, key=lambda pair: pair[0])
+        timelines = {id(pair[1].timeline) for pair in found}
+        where = f"{source}: " if source else ""
+        if len(timelines) > 1:
+            where += f"{len(found)} series have missing rows; of {one.name!r:.60} "
+        elif not source:
+            where = f"series {one.name!r:.60}: "
+        yield (
+            f"{where}{missing} of the last {len(one.timeline.past)} rows "
+            f"{'are' if missing > 1 else 'is'} missing (one every {one.timeline.frequency}), taken "
+            "as missing values"
+        )
+
+
+def _early_ends(series: list[Series]) -> Iterable[str]:
+    """A line for each file of which some series end before the others."""
+    by_source = defaultdict(list)
+    for one in series:
+        if one.timeline.has_times:
+            by_source[one.source].append(one)
+    for source, found in by_source.items():
+        last = max(one.timeline.past[-1] for one in found)
+        early = [one for one in found if one.timeline.past[-1] < last]
+        if early:
+            end = "1 series ends" if len(early) == 1 else f"{len(early)} series end"
+            yield (
+                f"{source}{': ' * bool(source)}{end} before the last time of the table, {last}: "
+                f"{_names(one.name for one in early)}; each forecast begins where its series ends"
+            )
+
+
+def _names(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join([*names[:MOST_NAMES], *["..."] * (len(names) > MOST_NAMES)])
 
 
 def check_wanted(wanted: list[str], names: list[str]) -> None:
@@ -113,7 +180,7 @@ def check_wanted(wanted: list[str], names: list[str]) -> None:
         near = get_close_matches(name, names, 3)
         there = near or [*names[:5], *["..."] * (len(names) > 5)]
         start = "did you mean" if near else "there are"
-        raise InputError(f"--columns: no series {name!r:.60}; {start} {', '.join(there)}")
+        raise TableError(f"--columns: no series {name!r:.60}; {start} {', '.join(there)}")
 
 
 def count_steps(end: int, length: int, horizon: int) -> Timeline:

@@ -1,0 +1,138 @@
+"""Quantile forecasts beyond one pass: several paths beside the median's.
+
+A roll that feeds back the median alone knows nothing of what may have happened before its last
+pass, so its bands shrink at every seam. Here K paths go on, each at a level of its own last
+forecast, and their forecasts are mixed into quantiles.
+
+Shapes: B batch, K paths, L context, H horizon, h steps of one pass, Q quantiles.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from models.utp import UTP
+
+CANDIDATES = 256  # orders of the levels to choose from, for each pass
+
+
+@torch.no_grad()
+def roll_paths(utp: UTP, values: Tensor, horizon: int, num_paths: int, seed: int = 0) -> Tensor:
+    """Forecasts any horizon with paths; the median is that of `UTP.roll`, bit for bit.
+
+    After each pass, path k goes on at one of the levels (i + 1/2) / K of its own forecast. Every
+    level is given to one path, in an order that is drawn anew for each pass (`level_orders`). The
+    forecasts of all paths are mixed into quantiles, and the band so found is laid around the median
+    roll: quantile - median of the mixture + median of the roll. The first pass is the model's own.
+
+    The orders are the same for all series. So the forecast of a series depends neither on the batch
+    nor on its place in it, nor on the unit of its values.
+
+    Args:
+        utp: a model; a point model has one roll only.
+        values: [B, L] in model space; NaN or infinite means missing.
+        horizon: H >= 1.
+        num_paths: K >= 1.
+        seed: of the orders.
+
+    Returns:
+        [B, H, Q] in z-scores, sorted along Q.
+
+    Raises:
+        ValueError: the horizon is below 1.
+    """
+    rolled = sort_levels(utp.to_forecast(utp.roll(values, horizon)))  # [B, H, Q]
+    passes = utp.passes(horizon)
+    if utp.quantiles is None or len(passes) == 1:
+        return rolled
+    levels = torch.tensor(utp.quantiles, dtype=torch.float64, device=values.device)
+    middles = (torch.arange(num_paths, device=values.device) + 0.5) / num_paths
+    weights = interpolation(levels, middles.double()).float()  # [K, Q]
+    chunk = sort_levels(utp.one_pass(values, passes[0]))[:, None].expand(-1, num_paths, -1, -1)
+    paths = values[:, None].expand(-1, num_paths, -1)  # [B, K, L]
+    done = passes[0]
+    for steps, order in zip(passes[1:], level_orders(num_paths, seed), strict=False):
+        chosen = torch.einsum("bkhq,kq->bkh", chunk, weights[order.to(values.device)])
+        paths = torch.cat([paths, chosen], dim=2)[:, :, -utp.max_context_length :]
+        # Of as many rows as the median roll has, so that paths need no more memory.
+        chunk = torch.stack([utp.one_pass(path, steps) for path in paths.unbind(1)], dim=1)
+        chunk = sort_levels(chunk)  # [B, K, h, Q]
+        band = mixture(utp.to_forecast(chunk), levels)  # [B, h, Q]
+        median = rolled[:, done : done + steps, utp.median, None]
+        moved = band - band[..., utp.median, None] + median
+        below, above = moved[..., : utp.median], moved[..., utp.median + 1 :]
+        # Subtracting and adding may round a neighbour past the median.
+        rolled[:, done : done + steps] = torch.cat(
+            [below.minimum(median), median, above.maximum(median)], dim=-1
+        )
+        done += steps
+    return rolled
+
+
+def sort_levels(forecast: Tensor) -> Tensor:
+    """Sorts quantiles that cross, [..., Q] (rearrangement; Chernozhukov et al., 2010)."""
+    return forecast.sort(dim=-1).values
+
+
+def interpolation(levels: Tensor, wanted: Tensor) -> Tensor:
+    """Weights [W, Q] that interpolate quantiles at `levels` [Q] linearly to `wanted` [W].
+
+    Beyond the first and the last level, the weight is on that level.
+    """
+    upper = torch.searchsorted(levels, wanted.contiguous()).clamp(1, max(len(levels) - 1, 1))
+    upper = upper.clamp(max=len(levels) - 1)
+    lower = (upper - 1).clamp(min=0)
+    distance = (levels[upper] - levels[lower]).clamp(min=1e-12)
+    share = ((wanted - levels[lower]) / distance).clamp(0, 1)
+    rows = torch.arange(len(wanted), device=levels.device)
+    weights = torch.zeros(len(wanted), len(levels), dtype=levels.dtype, device=levels.device)
+    weights[rows, lower] += 1 - share
+    weights[rows, upper] += share
+    return weights
+
+
+def level_orders(num_paths: int, seed: int) -> Iterator[Tensor]:
+    """For each pass after the first, which level each path goes on at: permutations of 0 .. K - 1.
+
+    Plain shuffles of a few paths give some of them high levels again and again by chance, and the
+    band is then too wide or too narrow for every series at once. So each order is the one, of
+    CANDIDATES drawn, that is least correlated with those before it.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    scores = torch.distributions.Normal(0.0, 1.0).icdf((torch.arange(num_paths) + 0.5) / num_paths)
+    before = torch.empty(0, num_paths)
+    while True:
+        drawn = torch.stack(
+            [torch.randperm(num_paths, generator=generator) for _ in range(CANDIDATES)]
+        )
+        correlation = before @ scores[drawn].T  # [passes before, CANDIDATES]
+        order = drawn[correlation.square().sum(0).argmin()]
+        before = torch.cat([before, scores[order][None]])
+        yield order
+
+
+def mixture(forecasts: Tensor, levels: Tensor) -> Tensor:
+    """Quantiles of the equal mixture of several forecasts.
+
+    Each quantile of a forecast stands for the probability between the middles to its neighbours.
+
+    Args:
+        forecasts: [B, K, h, Q], sorted along Q.
+        levels: of the quantiles, [Q] float64.
+
+    Returns:
+        [B, h, Q], sorted.
+    """
+    num_paths, num_levels = forecasts.size(1), len(levels)
+    edges = (levels[1:] + levels[:-1]) / 2
+    mass = torch.diff(edges, prepend=edges.new_zeros(1), append=edges.new_ones(1)) / num_paths
+    values = forecasts.permute(0, 2, 1, 3).flatten(2)  # [B, h, K Q]
+    values, order = values.sort(dim=-1)
+    mass = mass.float().repeat(num_paths)[order]
+    middle = mass.cumsum(-1) - mass / 2  # the level of each value, increasing
+    wanted = levels.float().expand(*values.shape[:2], num_levels).contiguous()
+    upper = torch.searchsorted(middle, wanted).clamp(1, values.size(-1) - 1)
+    low, high = middle.gather(-1, upper - 1), middle.gather(-1, upper)
+    share = ((wanted - low) / (high - low)).clamp(0, 1)
+    return torch.lerp(values.gather(-1, upper - 1), values.gather(-1, upper), share)
