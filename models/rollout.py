@@ -18,7 +18,14 @@ CANDIDATES = 256  # orders of the levels to choose from, for each pass
 
 
 @torch.no_grad()
-def roll_paths(utp: UTP, values: Tensor, horizon: int, num_paths: int, seed: int = 0) -> Tensor:
+def roll_paths(
+    utp: UTP,
+    values: Tensor,
+    horizon: int,
+    num_paths: int,
+    seed: int = 0,
+    max_rows: int | None = None,
+) -> Tensor:
     """Forecasts any horizon with paths; the median is that of `UTP.roll`, bit for bit.
 
     After each pass, path k goes on at one of the levels (i + 1/2) / K of its own forecast. Every
@@ -35,6 +42,7 @@ def roll_paths(utp: UTP, values: Tensor, horizon: int, num_paths: int, seed: int
         horizon: H >= 1.
         num_paths: K >= 1.
         seed: of the orders.
+        max_rows: most rows of one forward pass of the paths; None: B.
 
     Returns:
         [B, H, Q] in z-scores, sorted along Q.
@@ -51,12 +59,15 @@ def roll_paths(utp: UTP, values: Tensor, horizon: int, num_paths: int, seed: int
     weights = interpolation(levels, middles.double()).float()  # [K, Q]
     chunk = sort_levels(utp.one_pass(values, passes[0]))[:, None].expand(-1, num_paths, -1, -1)
     paths = values[:, None].expand(-1, num_paths, -1)  # [B, K, L]
+    at_once = max(1, (max_rows or len(values)) // len(values))  # paths of one forward pass
     done = passes[0]
     for steps, order in zip(passes[1:], level_orders(num_paths, seed), strict=False):
         chosen = torch.einsum("bkhq,kq->bkh", chunk, weights[order.to(values.device)])
         paths = torch.cat([paths, chosen], dim=2)[:, :, -utp.max_context_length :]
-        # Of as many rows as the median roll has, so that paths need no more memory.
-        chunk = torch.stack([utp.one_pass(path, steps) for path in paths.unbind(1)], dim=1)
+        parts = paths.split(at_once, dim=1)  # so that paths need no more memory than the median
+        chunk = torch.cat(
+            [utp.one_pass(p.flatten(0, 1), steps).unflatten(0, p.shape[:2]) for p in parts], dim=1
+        )
         chunk = sort_levels(chunk)  # [B, K, h, Q]
         band = mixture(utp.to_forecast(chunk), levels)  # [B, h, Q]
         median = rolled[:, done : done + steps, utp.median, None]

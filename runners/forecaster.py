@@ -223,7 +223,7 @@ class Forecaster:
         Raises:
             InputError: an argument cannot be used; the message says what is allowed.
         """
-        weights = self._level_weights(quantile_levels)
+        levels = self.levels(quantile_levels)
         for name, value in (("horizon", horizon), ("num_paths", num_paths)):
             if value < 1:
                 raise InputError(f"{name} {value}: it must be at least 1")
@@ -240,17 +240,22 @@ class Forecaster:
             if np.isfinite(tail).any():
                 groups[max(len(tail), self._trained_context)].append(i)
         batches = [
-            (length, group[start : start + size])
+            (length, size, group[start : start + size])
             for length, group in groups.items()
             for size in [batch_size or self._batch_size(length, horizon)]
             for start in range(0, len(group), size)
         ]
         bar = tqdm(batches, "forecast", unit="batch", disable=len(batches) < 2 or None, leave=False)
-        for length, batch in bar:
+        for length, size, batch in bar:
             padded = pad_left([tails[i] for i in batch], length)
             context = torch.from_numpy(padded).to(self.device)
-            forecasts[batch] = self._predict(context, horizon, rollout, num_paths, seed)
-        return forecasts if weights is None else forecasts @ weights.T
+            forecasts[batch] = self._predict(context, horizon, rollout, num_paths, seed, size)
+        if levels in ((), self.quantiles):
+            return forecasts
+        trained, wanted = (
+            torch.tensor(some, dtype=torch.float64) for some in (self.quantiles, levels)
+        )
+        return forecasts @ interpolation(trained, wanted).numpy().T
 
     def predict_df(
         self,
@@ -315,17 +320,15 @@ class Forecaster:
             frame[f"{level:g}"] = values[..., i].ravel()
         return pd.DataFrame(frame)
 
-    def _level_weights(self, wanted: Sequence[float] | None) -> np.ndarray | None:
-        """[levels, Q]; None where the trained levels are returned as they are."""
-        levels = self.levels(wanted)
-        if wanted is None:
-            return None
-        trained = torch.tensor(self.quantiles, dtype=torch.float64)
-        return interpolation(trained, torch.tensor(levels, dtype=torch.float64)).numpy()
-
     @torch.no_grad()
     def _predict(
-        self, context: Tensor, horizon: int, rollout: str, num_paths: int, seed: int
+        self,
+        context: Tensor,
+        horizon: int,
+        rollout: str,
+        num_paths: int,
+        seed: int,
+        max_rows: int,
     ) -> np.ndarray:
         """[B, L] raw float64 -> [B, H, Q] raw float64, sorted."""
         model = self.model
@@ -333,7 +336,7 @@ class Forecaster:
         values = model.standardise(context, mean, std)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
             if rollout == PATHS:
-                z = roll_paths(model, values, horizon, num_paths, seed)
+                z = roll_paths(model, values, horizon, num_paths, seed, max_rows)
             else:
                 z = sort_levels(model.to_forecast(model.roll(values, horizon)))
         return (z.double() * std[..., None] + mean[..., None]).cpu().numpy()
