@@ -296,17 +296,61 @@ def python_blocks(page: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)
 
 
+def write_sales(ends: tuple[int, int, int]) -> None:
+    """sales.csv: three series that end after so many hours; the second has a gap, the third NaN."""
+    frames = []
+    for name, end in zip("abc", ends, strict=True):
+        times = pd.date_range("2024-03-01", periods=end, freq="h")
+        values = 10 + np.sin(np.arange(end) * 2 * np.pi / 24)
+        frames.append(pd.DataFrame({"item_id": name, "timestamp": times, "target": values}))
+    frames[1] = frames[1].drop(index=[20, 21])
+    frames[2]["target"] = np.nan
+    pd.concat(frames).to_csv("sales.csv", index=False)
+
+
+def run_block(block: str) -> dict:
+    """Runs code of a page; its names."""
+    lines = [line for line in block.splitlines() if line.strip()]
+    assert len(lines) <= 6  # what the pages promise
+    names = {}
+    exec(block, names)
+    return names
+
+
 def test_python_of_the_readme_works(world):
     """A renamed argument, another run folder, another default."""
     byot, use = python_blocks("README.md")
-    names = {"context": torch.randn(3, 60)}
+    names = {}
     exec(byot, names)
     assert names["BYOT"] == BASE.MODEL.PARAM.BYOT
     (path,) = re.findall(r'"(checkpoints/.*?)"', use)
     assert path == f"{resolve_devices(load_config(TINY)).TRAIN.CKPT_SAVE_DIR}/best.pt"
     world([path])
-    exec(use, names)
-    assert names["quantiles"].shape == (3, 96, 21)
+    write_sales((60, 60, 60))
+    forecast = run_block(use)["forecast"]
+    columns = ["item_id", "timestamp", "predictions", "0.1", "0.5", "0.9"]
+    assert [*forecast.columns] == columns
+    assert forecast[columns[2:]].isna().all(axis=1).tolist() == [False] * 48 + [True] * 24
+
+
+@pytest.mark.filterwarnings("ignore:series 'b'. 2 of the last")
+@pytest.mark.filterwarnings("ignore:2 series end before the last time")
+def test_python_of_the_forecasting_page_works(world):
+    """Series of unequal length, with a gap or without a value, would need more than six lines."""
+    whole, numbers, *more = python_blocks("docs/forecasting.md")
+    assert not more
+    world(["best.pt"])
+    write_sales((60, 50, 40))
+    names = run_block(whole)
+    forecast = names["forecast"]
+    first = forecast.groupby("item_id").timestamp.min()
+    assert first.tolist() == [*pd.to_datetime(["2024-03-03 12:00", "2024-03-03 02:00",
+                                               "2024-03-02 16:00"])]  # fmt: skip
+    assert forecast.groupby("item_id")["0.5"].count().tolist() == [24, 24, 0]
+    assert Path("forecast.png").stat().st_size > 5000
+    names |= {"series_a": [1.0, 2.0, 3.0], "series_b": np.arange(70.0)}
+    exec(numbers, names)
+    assert names["quantiles"].shape == (2, 24, 3)
 
 
 def test_step_of_the_byot_page_works(make_utp):
