@@ -14,8 +14,6 @@ from torch import Tensor
 
 from models.utp import UTP
 
-CANDIDATES = 256  # orders of the levels to choose from, for each pass
-
 
 @torch.no_grad()
 def roll_paths(
@@ -104,23 +102,10 @@ def interpolation(levels: Tensor, wanted: Tensor) -> Tensor:
 
 
 def level_orders(num_paths: int, seed: int) -> Iterator[Tensor]:
-    """For each pass after the first, which level each path goes on at: permutations of 0 .. K - 1.
-
-    Plain shuffles of a few paths give some of them high levels again and again by chance, and the
-    band is then too wide or too narrow for every series at once. So each order is the one, of
-    CANDIDATES drawn, that is least correlated with those before it.
-    """
+    """For each pass after the first, which level each path goes on at: permutations of 0 .. K - 1."""
     generator = torch.Generator().manual_seed(seed)
-    scores = torch.distributions.Normal(0.0, 1.0).icdf((torch.arange(num_paths) + 0.5) / num_paths)
-    before = torch.empty(0, num_paths)
     while True:
-        drawn = torch.stack(
-            [torch.randperm(num_paths, generator=generator) for _ in range(CANDIDATES)]
-        )
-        correlation = before @ scores[drawn].T  # [passes before, CANDIDATES]
-        order = drawn[correlation.square().sum(0).argmin()]
-        before = torch.cat([before, scores[order][None]])
-        yield order
+        yield torch.randperm(num_paths, generator=generator)
 
 
 def mixture(forecasts: Tensor, levels: Tensor) -> Tensor:
