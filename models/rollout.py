@@ -102,7 +102,7 @@ def interpolation(levels: Tensor, wanted: Tensor) -> Tensor:
 
 
 def level_orders(num_paths: int, seed: int) -> Iterator[Tensor]:
-    """For each pass after the first, which level each path goes on at: permutations of 0 .. K - 1."""
+    """Which level each path goes on at after each pass: permutations of 0 .. K - 1, without end."""
     generator = torch.Generator().manual_seed(seed)
     while True:
         yield torch.randperm(num_paths, generator=generator)
