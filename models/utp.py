@@ -212,7 +212,7 @@ class UTP(nn.Module):
     ) -> tuple[Tensor, dict[int, Tensor]]:
         h = self.ts_encoder(self._features(values, horizon))  # [B, T, E]
         if self.reg_token is not None:
-            token = self.reg_token[0].expand(len(h), 1, -1).to(h.dtype)
+            token = self.reg_token[0].expand(h.size(0), 1, -1).to(h.dtype)
             h = torch.cat([h[:, :-horizon], token, h[:, -horizon:]], dim=1)
         rotary = self._rotary(h.size(1), h.dtype)
         by_layer = {}
