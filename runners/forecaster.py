@@ -7,6 +7,7 @@ forecasts = forecaster.predict_df(df, prediction_length=24)
 """
 
 import copy
+import operator
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
@@ -234,7 +235,7 @@ class Forecaster:
         horizon, num_paths = at_least_one("horizon", horizon), at_least_one("num_paths", num_paths)
         if batch_size is not None:
             batch_size = at_least_one("batch_size", batch_size)
-        if not 0 <= seed < 2**63:
+        if not 0 <= (seed := operator.index(seed)) < 2**63:
             raise InputError(f"seed {seed}: it must be from 0 to 2**63 - 1")
         if rollout not in ROLLOUTS:
             raise InputError(f"rollout {rollout!r}: it is one of {', '.join(ROLLOUTS)}")

@@ -1,4 +1,4 @@
-"""What the tests of `runners.forecast` share: a model, tables, the call, and what is expected."""
+"""What the tests of forecasts share: models, tables, the call, and what is expected."""
 
 import csv
 from datetime import datetime, timedelta
@@ -9,13 +9,39 @@ import pandas as pd
 import torch
 
 from config.identity import to_plain
+from models.byot import BYOTWrapper
+from models.utp import UTP
 from runners import forecast
 from runners.checkpoint import build_model, load_model
 from runners.command import run
+from runners.forecaster import Forecaster
 from tests.small import small_config
 
 NAN = np.nan
-CONTEXT = 48  # of the model, and of its training
+CONTEXT = 48  # of the model of a checkpoint, and of its training
+TRAINED, LONGEST, PASS = 32, 48, 8  # of `make_forecaster`
+QUANTILES = (0.1, 0.5, 0.6, 0.9)
+
+
+def make_forecaster(seed: int = 0, **changes) -> Forecaster:
+    """An untrained model with students on layers 0 and 1, whose quantiles cross."""
+    torch.manual_seed(seed)
+    utp = UTP(
+        **{
+            "embed_dim": 16,
+            "num_heads": 2,
+            "mlp_hidden_dim": 24,
+            "num_layers": 3,
+            "base_context_length": 32,
+            "use_reg_token": True,
+            "asinh_transform": True,
+            "max_context_length": LONGEST,
+            "max_query_length": PASS,
+            "quantiles": QUANTILES,
+        }
+        | changes
+    )
+    return Forecaster(BYOTWrapper(utp, [0, 1]), trained_context=TRAINED)
 
 
 def save_model(path="model.pt", *overrides, dtype="float32"):
