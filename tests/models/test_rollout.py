@@ -19,6 +19,11 @@ def contexts(batch=3, length=24):
     return values
 
 
+def double(values):
+    """A tensor of float64, as levels are."""
+    return torch.tensor(values, dtype=torch.float64)
+
+
 class RandomWalk(UTP):
     """Knows that each step adds a standard normal: s steps after a value, the std is sqrt(s).
 
@@ -60,6 +65,44 @@ def test_the_median_is_that_of_the_median_roll_bit_for_bit(make_utp, num_paths, 
     assert torch.equal(found[:, :PASS], median[:, :PASS])  # the first pass knows all
     assert not torch.equal(found[:, PASS:], median[:, PASS:])
     assert (found.diff(dim=-1) >= 0).all()
+
+
+def mixed(forecasts, levels):
+    """Quantiles of an equal mixture of sorted forecasts [K, Q], by numpy."""
+    edges = np.concatenate([[0.0], (levels[1:] + levels[:-1]) / 2, [1.0]])
+    mass = np.tile(np.diff(edges), len(forecasts)) / len(forecasts)
+    order = np.argsort(forecasts, axis=None)
+    middle = mass[order].cumsum() - mass[order] / 2
+    return np.interp(levels, middle, forecasts.ravel()[order])
+
+
+def test_paths_follow_their_definition(make_utp):
+    """Written once more, path by path and step by step: any step of it could be another."""
+    utp, levels, num_paths = make_utp(), np.array([0.1, 0.5, 0.6, 0.9]), 3
+    passes = [PASS, PASS, 5]
+    found = roll_paths(utp, contexts(), sum(passes), num_paths, seed=7)
+    orders = take(level_orders(num_paths, 7), 2)
+    crossing = False
+    for b in range(3):
+        median = utp.to_forecast(utp.roll(contexts()[[b]], sum(passes)))[0]
+        median = median.sort(dim=-1).values[:, utp.median]
+        paths = [contexts()[[b]] for _ in range(num_paths)]
+        chunks = [utp.one_pass(path, PASS)[0] for path in paths]
+        for i, steps in enumerate(passes[1:]):
+            for k in range(num_paths):
+                level = (int(orders[i][k]) + 0.5) / num_paths
+                last = chunks[k].sort(dim=-1).values.detach()
+                on = torch.tensor([np.interp(level, levels, step) for step in last])
+                paths[k] = torch.cat([paths[k], on[None].float()], dim=1)
+            chunks = [utp.one_pass(path, steps)[0].detach() for path in paths]
+            crossing |= any(bool((chunk.diff(dim=-1) < 0).any()) for chunk in chunks)
+            for step in range(steps):
+                row = [utp.to_forecast(chunk[step]).sort().values.numpy() for chunk in chunks]
+                band = mixed(np.stack(row).astype(float), levels)
+                at = PASS * (i + 1) + step
+                expected = band - band[utp.median] + float(median[at])
+                np.testing.assert_allclose(found[b, at], expected, rtol=0, atol=1e-4)
+    assert crossing
 
 
 @pytest.mark.parametrize("horizon", [1, 5, 8])
@@ -175,11 +218,6 @@ def take(orders, count):
 # Levels
 
 
-def double(values):
-    """A tensor of float64, as levels are."""
-    return torch.tensor(values, dtype=torch.float64)
-
-
 def test_interpolation_by_hand():
     """A level would be its neighbour's; one beyond the ends would be made up."""
     forecast = double([[0.0, 10.0, 11.0, 20.0], [-4.0, 0.0, 0.0, 1e6]])
@@ -211,7 +249,8 @@ def test_interpolation_keeps_order_and_trained_values_bit_for_bit():
     levels = double(LEVELS)
     forecast = torch.randn(200, 21, generator=generator).sort(dim=-1).values
     forecast[:, 5:9] = forecast[:, 5:6]  # equal neighbours: a third plus two thirds is not one
-    dense = torch.cat([torch.linspace(0.01, 0.99, 500, dtype=torch.float64), levels]).sort().values
+    dense = torch.linspace(0.01, 0.99, 500, dtype=torch.float64)
+    dense = torch.cat([dense, levels, levels.nextafter(double(0.0))]).sort().values
     for values in (forecast, forecast.double() / 3):
         assert (interpolate(values, levels, dense).diff(dim=-1) >= 0).all()
         assert torch.equal(interpolate(values, levels, levels), values)
@@ -229,14 +268,9 @@ def test_a_mixture_is_the_weighted_quantile_of_all_values(levels, num_paths):
     generator = torch.Generator().manual_seed(1)
     forecasts = torch.randn(3, num_paths, 5, len(levels), generator=generator).sort(dim=-1).values
     found = mixture(forecasts, double(levels)).numpy()
-    edges = np.concatenate([[0.0], (np.array(levels)[1:] + np.array(levels)[:-1]) / 2, [1.0]])
-    mass = np.tile(np.diff(edges), num_paths) / num_paths
     for b in range(3):
         for step in range(5):
-            values = forecasts[b, :, step].numpy().ravel()
-            order = np.argsort(values)
-            middle = mass[order].cumsum() - mass[order] / 2
-            expected = np.interp(levels, middle, values[order])
+            expected = mixed(forecasts[b, :, step].numpy(), np.array(levels))
             np.testing.assert_allclose(found[b, step], expected, rtol=0, atol=1e-4)
     assert (np.diff(found) >= 0).all()
 
