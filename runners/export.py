@@ -100,9 +100,8 @@ def own_checkpoint(utp: UTP, opened: OpenedModel, head: str) -> dict:
         "model_state_dict": backbone_weights(utp),
         "config": config | {"MODEL": config.get("MODEL", {}) | {"PARAM": param}},
     }
-    if "iteration" in opened.checkpoint:
-        content["iteration"] = opened.checkpoint["iteration"]
-    return content
+    kept = ("iteration", "corpus")
+    return content | {key: opened.checkpoint[key] for key in kept if key in opened.checkpoint}
 
 
 def utpexp_checkpoint(utp: UTP) -> dict:
