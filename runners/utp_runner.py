@@ -42,7 +42,8 @@ class UTPRunner:
     Args:
         config: configuration from `config.loading.load_config`.
         resume: continue from the checkpoint in the folder of the run.
-        init_from: checkpoint with the initial weights.
+        init_from: checkpoint with the initial weights; they are validated before the first step,
+            and are the first best.pt.
 
     Raises:
         ConfigError: GPU_NUM does not fit this machine.
@@ -71,8 +72,9 @@ class UTPRunner:
         self.wrapper = checkpoint.build_model(config.MODEL.PARAM, config.MODEL.ARCH).to(self.device)
         self.corpus = made_of(DATASETS / config.DATASET.NAME)
         self.notes = []  # lines for the log, which `train` opens
-        if init_from and not (found and resume):
-            self._init_weights(init_from)
+        self.init_from = None if found and resume else init_from
+        if self.init_from:
+            self._init_weights(self.init_from)
         quantiles = self.wrapper.utp.quantiles
         self.quantiles = None if quantiles is None else torch.tensor(quantiles, device=self.device)
         byot = config.MODEL.PARAM.BYOT
@@ -136,6 +138,8 @@ class UTPRunner:
         try:
             with StopRequest() as stop, distributed.naming_lost_peers():
                 self._begin()
+                if self.init_from:
+                    self._validate_and_save_best()
                 first = self.iteration
                 self._loop(stop)
                 if self.iteration < train.NUM_ITERATIONS:
