@@ -290,8 +290,8 @@ class UTPRunner:
         return self.iteration % interval == 0 or self.iteration == self.config.TRAIN.NUM_ITERATIONS
 
     def _init_weights(self, path: str | Path) -> None:
-        start = checkpoint.load_checkpoint(path)
-        new, left_out = checkpoint.load_weights(self.wrapper, start["model_state_dict"], path)
+        start, param = checkpoint.load_checkpoint(path), self.config.MODEL.PARAM
+        new, left_out = checkpoint.load_weights(self.wrapper, start, path, param)
         self.corpus = join(start.get("corpus"), self.corpus)
         self.notes.append(
             f"initial weights from {path}; new heads on layers {new}, heads left out {left_out}"

@@ -1,14 +1,20 @@
-"""--init-from: the weights that a run starts from are validated, and are the first best ones."""
+"""--init-from: the weights that a run starts from are validated, and are the first best ones.
+
+Weights that do not fit are refused with the configuration that does.
+"""
 
 import json
+import shlex
 import shutil
 import signal
 from pathlib import Path
 
 import pytest
+import torch
 from tensorboard.summary.writer import event_file_writer
 
-from runners.checkpoint import load_checkpoint, load_model
+import train
+from runners.checkpoint import CheckpointError, fitting_overrides, load_checkpoint, load_model
 from runners.training.stopping import Stopped
 from runners.utp_runner import UTPRunner
 from tests.benchmarks.crash import points
@@ -27,6 +33,8 @@ from tests.small import (
 
 EACH_THREE = "TRAIN.CKPT_SAVE_STRATEGY=3"
 SPOILING = "TRAIN.OPTIM.PARAM.lr=1.0", "TRAIN.OPTIM.PARAM.weight_decay=0"  # every step is worse
+FITS = "; the checkpoint fits "
+PARAM = {"embed_dim": 16, "num_heads": 2, "mlp_hidden_dim": 24, "num_layers": 3}
 FROZEN = "TRAIN.OPTIM.PARAM.lr=1e-30"
 
 
@@ -129,3 +137,68 @@ def test_two_processes_validate_the_start_and_end_together():
     said = Path("run/training.log").read_text()
     assert "iteration 2: no better teacher in 2 validations in a row" in said
     assert list(scalars("run")["val/loss"]) == [0, 1, 2]
+
+
+def test_configuration_in_an_error_about_shapes_can_be_pasted(capsys):
+    """The user would look up four sizes by hand; or what is pasted is refused."""
+    arguments = ["-c", str(TINY), "--run-dir", "run", "--init-from", "start.pt", *OVERRIDES]
+    arguments += ["MODEL.PARAM.embed_dim=32", "MODEL.PARAM.num_layers=5", "TRAIN.NUM_ITERATIONS=1"]
+    arguments += ["MODEL.PARAM.BYOT.AUX_HEAD_LAYERS=[0, 4]", "MODEL.PARAM.quantiles=[0.5]"]
+    arguments += ["MODEL.PARAM.max_context_length=64"]  # another length, which fits all the same
+    capsys.readouterr()
+    assert train.main(arguments) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    pasted = shlex.split(err.partition(FITS)[2])
+    assert pasted == [
+        "MODEL.PARAM.embed_dim=16",
+        "MODEL.PARAM.num_layers=3",
+        "MODEL.PARAM.quantiles=[0.1, 0.5, 0.8]",
+        "MODEL.PARAM.BYOT.AUX_HEAD_LAYERS=[0, 1]",
+    ]
+    assert train.main([*arguments, *pasted]) == 0
+
+
+@pytest.mark.parametrize(
+    ("override", "said", "fits"),
+    [
+        ("num_layers=2", r"holds utp\.encoder_layers\.2\..* does not have", "num_layers=3"),
+        ("num_layers=4", r"lacks utp\.encoder_layers\.3\..* this model needs", "num_layers=3"),
+        ("embed_dim=32", r"has shape .* this model needs \[24, 32\]", "embed_dim=16"),
+        ("use_reg_token=False", None, None),  # the file's token is not used
+    ],
+)
+def test_each_error_about_weights_names_the_setting_that_fits(override, said, fits):
+    """A tensor that is missing, unexpected or of another shape: no hint, or too many settings."""
+    config = small_config("run", f"MODEL.PARAM.{override}")
+    if said is None:
+        UTPRunner(config, init_from="start.pt")
+        return
+    with pytest.raises(CheckpointError, match=f"{said}{FITS}MODEL.PARAM.{fits}$"):
+        UTPRunner(config, init_from="start.pt")
+    with pytest.raises(CheckpointError, match=f"{said}{FITS}MODEL.PARAM.{fits}$"):
+        load_model("start.pt", config.MODEL.PARAM)
+
+
+def test_weights_without_a_configuration_have_no_hint():
+    """UTPExp's files hold none: the error would be a KeyError."""
+    torch.save({"model_state_dict": weights_of("start.pt")}, "bare.pt")
+    with pytest.raises(CheckpointError, match=r"this model needs \[24, 32\]$"):
+        UTPRunner(small_config("run", "MODEL.PARAM.embed_dim=32"), init_from="bare.pt")
+
+
+@pytest.mark.parametrize(
+    ("stored", "own", "expected"),
+    [
+        ({}, {"BYOT": {"ENABLED": True, "AUX_HEAD_LAYERS": [2]}}, []),  # a new head
+        ({}, {"BYOT": {"ENABLED": True, "AUX_HEAD_LAYERS": [3]}}, ["BYOT.ENABLED=False"]),
+        ({}, {"BYOT": {"ENABLED": False, "AUX_HEAD_LAYERS": [3]}}, []),
+        ({}, {"use_rope_x": True, "rope_base": 10000}, []),  # older checkpoints lack the keys
+        ({}, {"asinh_transform": True}, ["asinh_transform=False"]),
+        ({"quantiles": None}, {"quantiles": [0.5]}, ["quantiles=None"]),
+    ],
+)
+def test_settings_that_fit_by_hand(stored, own, expected):
+    """A setting that is the same, or that weights do not care for, would be changed."""
+    found = fitting_overrides(PARAM | stored, PARAM | own)
+    assert found == [f"MODEL.PARAM.{override}" for override in expected]
