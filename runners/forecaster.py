@@ -47,8 +47,9 @@ class Forecaster:
         context_length: values that it looks back on; at first as many as in training.
         device: where it runs.
         dtype: torch.float32 or torch.bfloat16 (autocast).
-        config: configuration of the checkpoint as plain values; empty for UTPExp's files.
+        config: configuration of the checkpoint as plain values; of UTPExp's files MODEL.PARAM.
         corpus: what the checkpoint says of the corpus it was trained on; None if it does not.
+        iteration: of the training; None if the checkpoint does not say.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Forecaster:
         trained_context: int | None = None,
         config: dict | None = None,
         corpus: dict | None = None,
+        iteration: int | None = None,
     ):
         self._wrapper = wrapper.to(device).eval()
         self.heads: tuple[Head, ...] = (*wrapper.aux_head_layers, TEACHER)
@@ -71,6 +73,7 @@ class Forecaster:
         self.context_length = self._trained_context
         self.config = config or {}
         self.corpus = corpus
+        self.iteration = iteration
 
     @classmethod
     def from_checkpoint(
@@ -97,6 +100,8 @@ class Forecaster:
         content = checkpoint.load_checkpoint(path)
         wrapper = checkpoint.model_of(content, path, param)
         config = content.get("config", {})
+        if param is not None:
+            config = config | {"MODEL": config.get("MODEL", {}) | {"PARAM": param}}
         device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if dtype is None:
             trained = config.get("MODEL", {}).get("DTYPE")
@@ -105,7 +110,8 @@ class Forecaster:
         if dtype not in (torch.float32, torch.bfloat16):
             raise InputError(f"dtype {dtype}: a model runs in torch.float32 or torch.bfloat16")
         context = config.get("DATASET", {}).get("PARAM", {}).get("context_length")
-        return cls(wrapper, head, device, dtype, context, config, content.get("corpus"))
+        facts = content.get("corpus"), content.get("iteration")
+        return cls(wrapper, head, device, dtype, context, config, *facts)
 
     @property
     def quantiles(self) -> tuple[float, ...] | None:
