@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -11,30 +12,53 @@ def as_series(contexts: ArrayLike | Tensor | Sequence) -> list[np.ndarray]:
     """One series or many, each as float64 [L].
 
     Args:
-        contexts: numbers, or series of them: arrays, lists, tensors, [n, L]. None is NaN.
+        contexts: numbers, or series of them: arrays, lists, tensors, pandas Series, [n, L]. None,
+            pandas' NA and what is masked become NaN. An empty list is no series.
 
     Raises:
         ValueError: something is not a series of numbers; the message says which.
     """
+    if isinstance(contexts, str | bytes | dict | pd.DataFrame) or not np.iterable(contexts):
+        raise ValueError(
+            f"contexts of type {type(contexts).__name__}: give a series of numbers, or a list of "
+            "series (predict_df takes a DataFrame)"
+        )
     if isinstance(contexts, Tensor):
-        contexts = contexts.detach().cpu().double().numpy()
-    contexts = list(contexts)
-    if not contexts or np.ndim(contexts[0]) == 0:
-        contexts = [contexts] if contexts else []
-    series = []
-    for i, one in enumerate(contexts):
-        if isinstance(one, Tensor):
-            one = one.detach().cpu().double()
-        try:
-            values = np.asarray(one, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"series {i} is not a list of numbers: {error}") from None
-        if values.ndim != 1:
-            raise ValueError(
-                f"series {i} has the shape {list(values.shape)}; a series has one dimension"
-            )
-        series.append(values)
-    return series
+        contexts = _numpy(contexts)
+    if isinstance(contexts, np.ndarray | pd.Series):
+        one = contexts.ndim == 1 and contexts.dtype != object
+    else:
+        contexts = list(contexts)
+        one = False
+    if one or (len(contexts) and not np.iterable(next(iter(contexts)))):
+        contexts = [contexts]
+    return [_as_numbers(one, i) for i, one in enumerate(contexts)]
+
+
+def _numpy(values: Tensor) -> np.ndarray:
+    return values.detach().cpu().double().numpy()
+
+
+def _as_numbers(one: ArrayLike | Tensor, i: int) -> np.ndarray:
+    """Series i as float64 [L]."""
+    if isinstance(one, Tensor):
+        one = _numpy(one)
+    if isinstance(one, np.ma.MaskedArray):
+        one = one.astype(np.float64).filled(np.nan)
+    try:
+        values = np.asarray(one)
+        if values.dtype == object:
+            values = np.where(pd.isna(values), np.nan, values)
+        if values.dtype.kind not in "biufO":
+            raise TypeError(f"it holds {values.dtype}")
+        values = values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"series {i} is not a list of numbers: {error}") from None
+    if values.ndim != 1:
+        raise ValueError(
+            f"series {i} has the shape {list(values.shape)}; a series has one dimension"
+        )
+    return values
 
 
 def pad_left(series: Sequence[np.ndarray], length: int) -> np.ndarray:

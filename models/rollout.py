@@ -53,14 +53,14 @@ def roll_paths(
     if utp.quantiles is None or len(passes) == 1:
         return rolled
     levels = torch.tensor(utp.quantiles, dtype=torch.float64, device=values.device)
-    middles = (torch.arange(num_paths, device=values.device) + 0.5) / num_paths
-    weights = interpolation(levels, middles.double()).float()  # [K, Q]
+    middles = (torch.arange(num_paths, device=values.device).double() + 0.5) / num_paths
     chunk = sort_levels(utp.one_pass(values, passes[0]))[:, None].expand(-1, num_paths, -1, -1)
     paths = values[:, None].expand(-1, num_paths, -1)  # [B, K, L]
     at_once = max(1, (max_rows or len(values)) // len(values))  # paths of one forward pass
     done = passes[0]
     for steps, order in zip(passes[1:], level_orders(num_paths, seed), strict=False):
-        chosen = torch.einsum("bkhq,kq->bkh", chunk, weights[order.to(values.device)])
+        own = middles[order.to(values.device)][:, None, None]  # [K, 1, 1]
+        chosen = interpolate(chunk, levels, own)[..., 0]  # [B, K, h]
         paths = torch.cat([paths, chosen], dim=2)[:, :, -utp.max_context_length :]
         parts = paths.split(at_once, dim=1)  # so that paths need no more memory than the median
         chunk = torch.cat(
@@ -84,21 +84,32 @@ def sort_levels(forecast: Tensor) -> Tensor:
     return forecast.sort(dim=-1).values
 
 
-def interpolation(levels: Tensor, wanted: Tensor) -> Tensor:
-    """Weights [W, Q] that interpolate quantiles at `levels` [Q] linearly to `wanted` [W].
+def interpolate(forecast: Tensor, levels: Tensor, wanted: Tensor) -> Tensor:
+    """Quantiles at other levels, linearly between those of a forecast.
 
-    Beyond the first and the last level, the weight is on that level.
+    Beyond the first and the last level it is that level's. At a level of the forecast it is its
+    value, bit for bit, and order is kept: sorted quantiles do not cross by rounding.
+
+    Args:
+        forecast: [..., Q], sorted along Q.
+        levels: [Q], increasing.
+        wanted: [W], or one that broadcasts to [..., W].
+
+    Returns:
+        [..., W].
     """
-    upper = torch.searchsorted(levels, wanted.contiguous()).clamp(1, max(len(levels) - 1, 1))
-    upper = upper.clamp(max=len(levels) - 1)
+    upper = torch.searchsorted(levels, wanted.contiguous()).clamp(max=len(levels) - 1)
     lower = (upper - 1).clamp(min=0)
-    distance = (levels[upper] - levels[lower]).clamp(min=1e-12)
-    share = ((wanted - levels[lower]) / distance).clamp(0, 1)
-    rows = torch.arange(len(wanted), device=levels.device)
-    weights = torch.zeros(len(wanted), len(levels), dtype=levels.dtype, device=levels.device)
-    weights[rows, lower] += 1 - share
-    weights[rows, upper] += share
-    return weights
+    distance = torch.where(upper > lower, levels[upper] - levels[lower], 1.0)
+    share = ((wanted - levels[lower]) / distance).clamp(0, 1).to(forecast.dtype)
+    shape = (1,) * (forecast.ndim - wanted.ndim)
+    below, above = (
+        forecast.take_along_dim(index.reshape(*shape, *index.shape), dim=-1)
+        for index in (lower, upper)
+    )
+    # A plain sum might round past the upper one.
+    between = (below + share * (above - below)).minimum(above)
+    return torch.where(wanted < levels[upper], between, above)
 
 
 def level_orders(num_paths: int, seed: int) -> Iterator[Tensor]:

@@ -17,7 +17,7 @@ from data.tables import read_items
 from data.tables.writing import PARQUET, output_kind, write_long
 from data.timelines import Series, sample_times, series_of, step_texts
 from losses.byot import TEACHER
-from runners import InputError
+from runners import InputError, at_least_one
 from runners.checkpoint import atomic_write
 from runners.command import (
     add_checkpoint_arguments,
@@ -42,8 +42,8 @@ def main(argv: list[str]) -> None:
     kind = output_kind(args.out)
     forecaster = open_forecaster(args.checkpoint, args.param, args.head)
     if args.context is not None:
-        forecaster = forecaster.with_context(args.context)
-    levels = forecaster.levels(args.quantiles)
+        forecaster = forecaster.with_context(args.context, "--context")
+    levels = forecaster.levels(args.quantiles, "--quantiles")
     context = forecaster.context_length
     items = read_items(args.data, options, say)
     series = series_of(items, context, args.horizon, options.freq, args.columns, say)
@@ -85,8 +85,8 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     for name in ("horizon", "context", "batch_size", "paths"):
         value = getattr(args, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name.replace('_', '-')} {value}: must be 1 or more")
+        if value is not None:
+            at_least_one(f"--{name.replace('_', '-')}", value)
     return args
 
 

@@ -7,6 +7,7 @@ forecasts = forecaster.predict_df(df, prediction_length=24)
 """
 
 import copy
+import operator
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,13 +21,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from data.contexts import as_series, pad_left
-from data.tables import TableError, TableOptions, items_of_frame
-from data.timelines import series_of
+from data.frames import series_of_frame
+from data.tables import TableError
 from losses.byot import TEACHER, Head
 from models.byot import BYOTWrapper
-from models.rollout import interpolation, roll_paths, sort_levels
+from models.rollout import interpolate, roll_paths, sort_levels
 from models.utp import UTP, row_scale
-from runners import InputError, checkpoint
+from runners import InputError, at_least_one, checkpoint
 from runners.training.devices import has_bfloat16
 
 PATHS, MEDIAN = ROLLOUTS = ("paths", "median")
@@ -154,25 +155,32 @@ class Forecaster:
         other.head = head
         return other
 
-    def with_context(self, length: int) -> "Forecaster":
+    def with_context(self, length: int, name: str = "context") -> "Forecaster":
         """The same, looking back on at most `length` values.
+
+        Args:
+            length: 1 to `max_context_length`.
+            name: what the user calls it, for the error.
 
         Raises:
             InputError: the model cannot.
         """
         if not 1 <= length <= self.max_context_length:
             raise InputError(
-                f"context {length}: this model looks back on 1 to {self.max_context_length} values"
+                f"{name} {length}: this model looks back on 1 to {self.max_context_length} values"
             )
         other = copy.copy(self)
         other.context_length = length
         return other
 
-    def levels(self, wanted: Sequence[float] | None = None) -> tuple[float, ...]:
+    def levels(
+        self, wanted: Sequence[float] | None = None, name: str = "quantile_levels"
+    ) -> tuple[float, ...]:
         """The quantile levels of a forecast: the wanted ones, or all trained ones.
 
         Args:
             wanted: levels within the trained ones.
+            name: what the user calls them, for the error.
 
         Returns:
             The levels; none for a point model.
@@ -182,7 +190,7 @@ class Forecaster:
         """
         if self.quantiles is None:
             if wanted is not None:
-                raise InputError("quantile_levels: this model forecasts points; leave them out")
+                raise InputError(f"{name}: this model forecasts points; leave them out")
             return ()
         if wanted is None:
             return self.quantiles
@@ -190,7 +198,7 @@ class Forecaster:
         for level in wanted:
             if not low - 1e-9 <= level <= high + 1e-9:
                 raise InputError(
-                    f"quantile level {level:g}: this model was trained from {low:g} to {high:g}"
+                    f"{name} {level:g}: this model was trained on levels from {low:g} to {high:g}"
                 )
         return tuple(wanted)
 
@@ -230,18 +238,18 @@ class Forecaster:
             InputError: an argument cannot be used; the message says what is allowed.
         """
         levels = self.levels(quantile_levels)
-        for name, value in (("horizon", horizon), ("num_paths", num_paths)):
-            if value < 1:
-                raise InputError(f"{name} {value}: it must be at least 1")
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size {batch_size}: it must be at least 1")
+        horizon, num_paths = at_least_one("horizon", horizon), at_least_one("num_paths", num_paths)
+        if batch_size is not None:
+            batch_size = at_least_one("batch_size", batch_size)
+        if not 0 <= (seed := operator.index(seed)) < 2**63:
+            raise InputError(f"seed {seed}: it must be from 0 to 2**63 - 1")
         if rollout not in ROLLOUTS:
             raise InputError(f"rollout {rollout!r}: it is one of {', '.join(ROLLOUTS)}")
         tails = [series[-self.context_length :] for series in as_series(contexts)]
-        forecasts = np.full((len(tails), horizon, self.num_outputs), np.nan)
-        groups = defaultdict(
-            list
-        )  # by length: padding would change what a series is forecast to be
+        wanted = None if levels == (self.quantiles or ()) else levels
+        num_outputs = self.num_outputs if wanted is None else len(wanted)
+        forecasts = np.full((len(tails), horizon, num_outputs), np.nan)
+        groups = defaultdict(list)  # by length: more padding would change a forecast
         for i, tail in enumerate(tails):
             if np.isfinite(tail).any():
                 groups[max(len(tail), self._trained_context)].append(i)
@@ -255,13 +263,11 @@ class Forecaster:
         for length, size, batch in bar:
             padded = pad_left([tails[i] for i in batch], length)
             context = torch.from_numpy(padded).to(self.device)
-            forecasts[batch] = self._predict(context, horizon, rollout, num_paths, seed, size)
-        if levels in ((), self.quantiles):
-            return forecasts
-        trained, wanted = (
-            torch.tensor(some, dtype=torch.float64) for some in (self.quantiles, levels)
-        )
-        return forecasts @ interpolation(trained, wanted).numpy().T
+            z, mean, std = self._predict(context, horizon, rollout, num_paths, seed, size)
+            if wanted is not None:
+                z = interpolate(z, z.new_tensor(self.quantiles), z.new_tensor(wanted))
+            forecasts[batch] = (z * std[..., None] + mean[..., None]).cpu().numpy()
+        return forecasts
 
     def predict_df(
         self,
@@ -302,29 +308,23 @@ class Forecaster:
         Raises:
             InputError: an argument or the table cannot be used.
         """
-        for column in (id_column, timestamp_column, target):
-            if column not in df.columns:
-                have = ", ".join(map(str, df.columns[:9]))
-                raise InputError(f"there is no column {column!r}; the columns are: {have}")
-        options = TableOptions("long", timestamp_column, (id_column,), (target,), freq=freq)
+        levels = self.levels(quantile_levels)
+        horizon = at_least_one("prediction_length", prediction_length)
+        columns, lines = (id_column, timestamp_column, target), []
         try:
-            items = items_of_frame(df[[id_column, timestamp_column, target]], options, _warn)
-            series = series_of(items, self.context_length, prediction_length, freq, say=_warn)
+            series, out = series_of_frame(
+                df, *columns, self.context_length, horizon, freq, lines.append
+            )
         except TableError as error:
             raise InputError(str(error)) from None
-        levels = self.levels(quantile_levels)
+        for line in lines:
+            warnings.warn(line, stacklevel=2)
         wanted = None if self.quantiles is None else [0.5, *levels]
-        values = self.predict_quantiles(
-            [one.values for one in series], prediction_length, wanted, rollout, num_paths, seed
-        )
-        ids = {str(one): one for one in df[id_column].unique()}
-        frame = {id_column: np.repeat([ids.get(s.name, s.name) for s in series], prediction_length)}
-        future = [one.timeline.future for one in series]
-        frame[timestamp_column] = future[0].append(future[1:])
-        frame["predictions"] = values[..., 0].ravel()
-        for i, level in enumerate(levels, start=1):
-            frame[f"{level:g}"] = values[..., i].ravel()
-        return pd.DataFrame(frame)
+        contexts = [one.values for one in series]
+        values = self.predict_quantiles(contexts, horizon, wanted, rollout, num_paths, seed)
+        for i, name in enumerate(["predictions", *(f"{level:g}" for level in levels)]):
+            out[name] = values[..., i].ravel()
+        return out
 
     @torch.no_grad()
     def _predict(
@@ -335,8 +335,8 @@ class Forecaster:
         num_paths: int,
         seed: int,
         max_rows: int,
-    ) -> np.ndarray:
-        """[B, L] raw float64 -> [B, H, Q] raw float64, sorted."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """[B, L] raw -> z-scores [B, H, Q] sorted, mean [B, 1] and std [B, 1]; all float64."""
         model = self.model
         mean, std = row_scale(context)
         values = model.standardise(context, mean, std)
@@ -345,7 +345,7 @@ class Forecaster:
                 z = roll_paths(model, values, horizon, num_paths, seed, max_rows)
             else:
                 z = sort_levels(model.to_forecast(model.roll(values, horizon)))
-        return (z.double() * std[..., None] + mean[..., None]).cpu().numpy()
+        return z.double(), mean, std
 
     def _batch_size(self, length: int, horizon: int) -> int:
         """Series whose largest intermediate results fit into the memory."""
@@ -363,7 +363,3 @@ class Forecaster:
             heads = ", ".join(map(str, self.heads))
             raise InputError(f"there is no head {head!r}; the heads are {heads}")
         return self._wrapper.student(head)
-
-
-def _warn(line: str) -> None:
-    warnings.warn(line, stacklevel=4)

@@ -19,6 +19,7 @@ from data.tables.times import Stamps, stamps_of
 
 PANDAS_INDEX = "__index_level_"  # the index of a DataFrame, in Parquet and Arrow
 FEW = 3  # so many rows at least show that a column counts
+KEEP_ALL = ("all",)  # of TableOptions.keep: no number stands for a missing value
 
 
 def value_columns(
@@ -204,6 +205,8 @@ def check_sentinel(table: Table, name: str, values: np.ndarray, options: TableOp
     Raises:
         TableError: it does; names the value and the two options.
     """
+    if options.keep == KEEP_ALL:
+        return
     try:
         found = is_sentinel(values, options.keep)
     except ValueError:

@@ -45,7 +45,7 @@ class TableOptions:
         freq: one step of the calendar, a pandas alias such as 'h', 'MS', 'B'.
         timezone: an IANA name, such as 'Europe/Berlin'.
         missing: numbers that stand for a missing value, as text.
-        keep: numbers that look as if they did, and do not.
+        keep: numbers that look as if they did, and do not; 'all' alone: none does.
         sep: between two cells of a text file.
         decimal: the decimal point of a text file.
         encoding: of a text file.

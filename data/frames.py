@@ -1,0 +1,118 @@
+"""Series of a long DataFrame, and the first columns of the DataFrame of their forecasts."""
+
+from collections.abc import Callable, Hashable
+
+import numpy as np
+import pandas as pd
+
+from data.tables import TableError, TableOptions, items_of_frame
+from data.tables.columns import KEEP_ALL, is_sentinel
+from data.timelines import Series, series_of
+
+
+def series_of_frame(
+    df: pd.DataFrame,
+    id_column: Hashable,
+    timestamp_column: Hashable,
+    target: Hashable,
+    length: int,
+    horizon: int,
+    freq: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[list[Series], pd.DataFrame]:
+    """The last steps of each series, and those to forecast; see `series_of`.
+
+    Args:
+        df: one row per series and time, in any order; it is not changed.
+        id_column: of any type of values.
+        timestamp_column: times, texts that are times in one form, or whole numbers that count.
+        target: numbers.
+        length: steps to look back on.
+        horizon: steps to forecast.
+        freq: one step of time, if the user has said so.
+        say: takes a line for each thing that the user must know.
+
+    Returns:
+        The series in the order of their first rows; and `horizon` rows for each, with the columns
+        of ids and times, in the types of `df`.
+
+    Raises:
+        TableError: the DataFrame cannot be used; the message says why.
+    """
+    _check_columns(df, id_column, timestamp_column, target)
+    numbers, ids = pd.factorize(df[id_column])  # in order of appearance; a missing id is -1
+    names = [str(one) for one in ids]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise TableError(
+            f"column {id_column!r}: {twice!r:.60} is there as values of several types; convert the "
+            "column to one"
+        )
+    frame = df[[timestamp_column, target]].reset_index(drop=True)
+    frame.insert(0, id_column, pd.Categorical.from_codes(numbers, names))
+    frame.columns = columns = [str(name) for name in frame.columns]
+    options = TableOptions(
+        "long", columns[1], (columns[0],), (columns[2],), freq=freq, keep=KEEP_ALL
+    )
+    try:
+        items = items_of_frame(frame, options, say)
+        series = series_of(items, length, horizon, freq, say=say)
+    except TableError as error:  # its readers are used to the options of commands
+        raise TableError(str(error).replace("--freq", "freq")) from None
+    _say_sentinels(series, say)
+    number_of = {name: number for number, name in enumerate(names)}
+    order = np.repeat([number_of[one.name] for one in series], horizon)
+    if series[0].timeline.has_times:
+        future = _times(series, df[timestamp_column].dtype)
+    else:
+        future = _counters(df[timestamp_column], numbers, order[::horizon], horizon)
+    future_ids = df[id_column].iloc[pd.Series(numbers).drop_duplicates().index[order]]
+    out = pd.DataFrame({id_column: future_ids.array, timestamp_column: future})
+    return series, out
+
+
+def _check_columns(df: pd.DataFrame, *names: Hashable) -> None:
+    if not isinstance(df, pd.DataFrame):
+        raise TableError(f"df is of type {type(df).__name__}; it must be a pandas DataFrame")
+    columns = list(df.columns)
+    for name in names:
+        count = columns.count(name)
+        if name in df.index.names and not count:
+            raise TableError(f"{name!r} is an index of the DataFrame; give df.reset_index()")
+        if not count:
+            have = ", ".join([*map(repr, columns[:9]), *["..."] * (len(columns) > 9)])
+            raise TableError(f"there is no column {name!r}; the columns are: {have}")
+        if count > 1 or names.count(name) > 1:
+            what = "two columns are named" if count > 1 else "two arguments name the column"
+            raise TableError(f"{what} {name!r}; ids, times and values need a column each")
+
+
+def _say_sentinels(series: list[Series], say: Callable[[str], None]) -> None:
+    """Numbers of a DataFrame are taken as they are, but one that looks like a mark is named."""
+    found = [(one.name, mark) for one in series if (mark := is_sentinel(one.values, ()))]
+    if found:
+        name, (value, count) = found[0]
+        others = f" ({len(found)} series are like this)" if len(found) > 1 else ""
+        say(
+            f"series {name!r:.60}: {value:g} is there {count} times, far outside the other values; "
+            f"replace it by NaN if it stands for missing values{others}"
+        )
+
+
+def _times(series: list[Series], dtype: object) -> pd.Index:
+    """The steps to forecast, in the unit of a column of this type."""
+    first, *others = (one.timeline.future for one in series)
+    future = first.append(others)
+    is_time = pd.api.types.is_datetime64_any_dtype(dtype) and isinstance(future, pd.DatetimeIndex)
+    return future.as_unit(pd.DatetimeIndex([], dtype=dtype).unit) if is_time else future
+
+
+def _counters(
+    column: pd.Series, numbers: np.ndarray, order: np.ndarray, horizon: int
+) -> np.ndarray:
+    """Counters go on by the smallest step of each series, from its last."""
+    by_id = pd.Series(column.to_numpy().astype(np.int64)).groupby(numbers)
+    last = by_id.max().to_numpy()
+    step = by_id.agg(lambda one: np.diff(np.sort(one)).min() if len(one) > 1 else 1).to_numpy()
+    future = last[order, None] + step[order, None] * np.arange(1, horizon + 1)
+    return future.ravel()
