@@ -57,8 +57,8 @@ def series_of_frame(
     try:
         items = items_of_frame(frame, options, say)
         series = series_of(items, length, horizon, freq, say=say)
-    except TableError as error:  # its readers are used to the options of commands
-        raise TableError(str(error).replace("--freq", "freq")) from None
+    except TableError as error:
+        raise TableError(_in_python(str(error))) from None
     _say_sentinels(series, say)
     number_of = {name: number for number, name in enumerate(names)}
     order = np.repeat([number_of[one.name] for one in series], horizon)
@@ -85,6 +85,14 @@ def _check_columns(df: pd.DataFrame, *names: Hashable) -> None:
         if count > 1 or names.count(name) > 1:
             what = "two columns are named" if count > 1 else "two arguments name the column"
             raise TableError(f"{what} {name!r}; ids, times and values need a column each")
+
+
+def _in_python(message: str) -> str:
+    """A message that names options of commands, for users of Python."""
+    message = message.replace("--freq", "freq")
+    if "--date-format" in message:
+        message += " (in Python: pandas.to_datetime(..., format=...))"
+    return message
 
 
 def _say_sentinels(series: list[Series], say: Callable[[str], None]) -> None:

@@ -74,7 +74,7 @@ def series_of(
 
     Args:
         items: of the tables. Of each only the end is kept in memory.
-        length: steps to look back on; times need to be regular among so many last rows.
+        length: steps to look back on; so many last rows need to be regular, or all.
         horizon: steps to forecast.
         freq: one step of time, if the user has said so.
         wanted: ids of the series to forecast, in this order; None for all.
@@ -192,12 +192,20 @@ def count_steps(end: int, length: int, horizon: int) -> Timeline:
 def find_steps(item: Item, length: int, horizon: int, freq: str | None) -> Timeline:
     """The timeline of a series with times.
 
+    Its last `length` rows show its calendar; where they are few and some are missing, all do.
+
     Raises:
-        CalendarError: the times of its last `length` rows are irregular.
+        CalendarError: its times are irregular.
     """
     times = item.times[-length:]
     before = len(item.times) - len(times)
-    calendar = find_calendar(times, freq, first_row=item.first_row + before)
+    try:
+        calendar = find_calendar(times, freq, first_row=item.first_row + before)
+    except CalendarError as error:
+        try:
+            calendar = find_calendar(item.times, freq, first_row=item.first_row)
+        except CalendarError:
+            raise error from None
     last = calendar.steps[-1]
     past = np.arange(max(last + 1 - length, 0), last + 1)
     rows = calendar.steps[calendar.steps >= past[0]] - past[0]

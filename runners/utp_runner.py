@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from config import identity
 from data.corpus import CorpusError
+from data.provenance import join, made_of
 from data.windows import Batch, batch_ranges
 from losses.byot import byot_losses, huber_loss
 from models.byot import Forecasts
@@ -26,7 +27,7 @@ from runners.tracking.run_log import RunLog
 from runners.tracking.validation_figures import ValidationFigures
 from runners.training import devices
 from runners.training.checkpoint_manager import CheckpointManager
-from runners.training.loader import StepBatches, open_corpus
+from runners.training.loader import DATASETS, StepBatches, open_corpus
 from runners.training.optimization import StepGuard, cosine_warmup
 from runners.training.stopping import Stopped, StopRequest, TrainingError
 from runners.training.stopwatch import Stopwatch
@@ -68,6 +69,7 @@ class UTPRunner:
         self.global_batch = per_process * self.process.world_size
         torch.manual_seed(config.ENV.SEED)
         self.wrapper = checkpoint.build_model(config.MODEL.PARAM, config.MODEL.ARCH).to(self.device)
+        self.corpus = made_of(DATASETS / config.DATASET.NAME)
         self.notes = []  # lines for the log, which `train` opens
         if init_from and not (found and resume):
             self._init_weights(init_from)
@@ -288,8 +290,9 @@ class UTPRunner:
         return self.iteration % interval == 0 or self.iteration == self.config.TRAIN.NUM_ITERATIONS
 
     def _init_weights(self, path: str | Path) -> None:
-        state_dict = checkpoint.load_checkpoint(path)["model_state_dict"]
-        new, left_out = checkpoint.load_weights(self.wrapper, state_dict, path)
+        start = checkpoint.load_checkpoint(path)
+        new, left_out = checkpoint.load_weights(self.wrapper, start["model_state_dict"], path)
+        self.corpus = join(start.get("corpus"), self.corpus)
         self.notes.append(
             f"initial weights from {path}; new heads on layers {new}, heads left out {left_out}"
         )
@@ -306,8 +309,9 @@ class UTPRunner:
         if self.process.is_main:
             self.meters.load_state(state["meters"])
         self.iteration = state["iteration"]
-        self.cost = state.get("cost", self.cost)  # old checkpoints lack cost and validation
+        self.cost = state.get("cost", self.cost)  # old checkpoints lack cost, validation, corpus
         self.validation = state.get("validation", {})
+        self.corpus = state.get("corpus", self.corpus)
 
     def _state(self) -> dict:
         """The state that an exact resumption needs; every process must call this method."""
@@ -316,6 +320,7 @@ class UTPRunner:
         return {
             "iteration": self.iteration,
             "cost": dict(self.cost),
+            "corpus": self.corpus,
             "validation": self.validation,
             "model_state_dict": self.wrapper.state_dict(),
             "optim_state_dict": self.optimizer.state_dict(),

@@ -125,7 +125,7 @@ def heads_of(checkpoint: str | None, config_file: str, overrides: list[str], dev
         config = load_config(config_file, overrides)
         torch.manual_seed(0)
         wrapper = build_model(config.MODEL.PARAM, config.MODEL.ARCH)
-        forecaster = Forecaster(wrapper, TEACHER, device, config=to_plain(config))
+        forecaster = Forecaster(wrapper, TEACHER, device, facts={"config": to_plain(config)})
     return [forecaster.with_head(head) for head in forecaster.heads[::-1]]
 
 

@@ -47,8 +47,9 @@ def score(forecast: np.ndarray, target: np.ndarray, levels: tuple[float, ...]) -
     """WQL, coverage error, MAE and crossing of forecasts [n, H, Q]."""
     metrics = ForecastMetrics(levels)
     metrics.add(torch.from_numpy(forecast), torch.from_numpy(target), torch.ones(len(target)))
-    names = ("wql", "coverage_error", "mae", "crossing")
-    return {name: metrics.result()[name] for name in names}
+    result = metrics.result()
+    found = {name: result[name] for name in ("wql", "coverage_error", "mae")}
+    return found | {"crossing": float((np.diff(forecast) < 0).mean())}
 
 
 def coverage_by_pass(

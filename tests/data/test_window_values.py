@@ -2,8 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from data.windows import WindowDataset, zscore
+from data.windows import MAX_ABS_Z, WindowDataset, zscore
+from models.scaling import row_scale
 from tests.data.memory import MemoryCorpus
 
 NAN, INF = np.nan, np.inf
@@ -128,3 +133,58 @@ def test_extreme_magnitudes_give_finite_zscores(low, high, label, expected):
     z = zscore(window[None], 48)[0]
     np.testing.assert_allclose(z[[0, 1, 48]], expected, rtol=1e-5, atol=1e-44)
     assert not np.isinf(z).any()
+
+
+# One rule of scale: windows have the units in which forecasts and evaluations are made.
+
+
+def assert_one_scale(rows):
+    """Asserts that windows and `row_scale` agree: the same constants, the same z-scores."""
+    with np.errstate(over="ignore"):
+        found = zscore(rows, rows.shape[1])
+    mean, std = (part.numpy() for part in row_scale(torch.from_numpy(rows)))
+    finite = np.isfinite(rows)
+    constant = std[:, 0] == 0
+    for row, there, is_constant in zip(rows, finite, constant, strict=True):
+        assert is_constant == (len(np.unique(row[there])) == 1)
+    np.testing.assert_array_equal(found[constant], np.where(finite, 0.0, NAN)[constant])
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected = (rows.astype(np.float64) - mean) / np.where(std > 0, std, 1.0)
+    edge = np.isclose(np.abs(expected), MAX_ABS_Z, rtol=1e-5)  # rounding decides
+    expected[~finite | (np.abs(expected) > MAX_ABS_Z)] = NAN
+    np.testing.assert_allclose(found[~edge], expected[~edge], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1e-8, 1.0, 1e8, 1e30])
+@pytest.mark.parametrize("level", [0.0, 1.0, 1e6, 1e9])
+def test_training_scales_as_forecasts_do(scale, level, dtype):
+    """A model would be asked in other units than it was trained in; near-constants most of all."""
+    rows = heavy_tailed(20, 64).astype(np.float64)
+    rows[3] = np.where(np.isfinite(rows[3]), 5.0, rows[3])  # constant
+    rows[4] = NAN
+    rows[5] = 5.0
+    rows[5, 7] = 6.0  # nearly constant
+    rows = scale * (rows + level)
+    rows[6] = np.float32(scale)
+    rows[6, 9] = np.nextafter(np.float32(scale), np.float32(INF))  # one digit from constant
+    with np.errstate(over="ignore"):  # beyond float32 are infinities
+        rows = rows.astype(dtype)
+    if level <= 1e6 or dtype == np.float64:  # beyond, float32 holds no such series
+        assert (row_scale(torch.from_numpy(rows))[1] == 0).sum() == 1
+    assert_one_scale(rows)
+
+
+@given(
+    arrays(
+        np.float32,
+        st.tuples(st.integers(1, 3), st.integers(1, 12)),
+        elements=st.one_of(
+            st.floats(width=32),
+            st.sampled_from([0.0, 1.0, 1e-45, 2.5e-45, 3e38, -3e38, 1e9, 1e9 + 64, NAN, INF]),
+        ),
+    )
+)
+def test_training_scales_any_floats_as_forecasts_do(rows):
+    """A denormal, or the largest number there is, would be constant here and not there."""
+    assert_one_scale(rows)

@@ -1,6 +1,7 @@
 """What the tests of forecasts share: models, tables, the call, and what is expected."""
 
 import csv
+import warnings
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ NAN = np.nan
 CONTEXT = 48  # of the model of a checkpoint, and of its training
 TRAINED, LONGEST, PASS = 32, 48, 8  # of `make_forecaster`
 QUANTILES = (0.1, 0.5, 0.6, 0.9)
+LEVELS = [str(level) for level in QUANTILES]  # as names of columns
 
 
 def make_forecaster(seed: int = 0, **changes) -> Forecaster:
@@ -41,7 +43,8 @@ def make_forecaster(seed: int = 0, **changes) -> Forecaster:
         }
         | changes
     )
-    return Forecaster(BYOTWrapper(utp, [0, 1]), trained_context=TRAINED)
+    config = {"DATASET": {"PARAM": {"context_length": TRAINED}}}
+    return Forecaster(BYOTWrapper(utp, [0, 1]), facts={"config": config})
 
 
 def save_model(path="model.pt", *overrides, dtype="float32"):
@@ -134,3 +137,39 @@ def refuse(capsys, words, *options, **arguments):
     assert line.startswith("error: ")
     assert words in line
     assert before == {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+
+
+def frame(ids=("b", "a"), count=40, freq="h", start="2024-03-01"):
+    """A long table: `count` rows of each id."""
+    times = pd.date_range(start, periods=count, freq=freq)
+    parts = [
+        pd.DataFrame({"item_id": [one] * count, "timestamp": times, "target": walk(count, seed)})
+        for seed, one in enumerate(ids)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def quiet(model, df, horizon=3, **arguments):
+    """`predict_df` without a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return model.predict_df(df, horizon, **arguments)
+
+
+def said(model, df, horizon=3, **arguments):
+    """`predict_df`, and its warnings."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = model.predict_df(df, horizon, **arguments)
+    assert {one.filename for one in caught} <= {__file__}  # the line of the caller
+    return found, [str(one.message) for one in caught]
+
+
+def values_of(found):
+    """The numbers, [rows, columns]."""
+    return found[["predictions", *LEVELS]].to_numpy()
+
+
+def assert_same_values(found, expected):
+    """To rounding: batches of another size add in another order."""
+    np.testing.assert_allclose(values_of(found), values_of(expected), rtol=0, atol=1e-5)

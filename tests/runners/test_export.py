@@ -85,7 +85,7 @@ def test_export_holds_the_model_and_nothing_of_the_training(trained):
     """An export would hold what no forecast needs, such as the optimizer's state."""
     export(trained["quantile"], "--head", 1, "--out", "student.pt")
     content = torch.load("student.pt", weights_only=True)
-    keys = {"format_version", "iteration", "head", "model_state_dict", "config"}
+    keys = {"format_version", "iteration", "corpus", "head", "model_state_dict", "config"}
     assert content.keys() == keys
     assert (content["iteration"], content["head"]) == (2, "1")
     source = load_checkpoint(trained["quantile"])
