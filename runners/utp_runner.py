@@ -28,7 +28,7 @@ from runners.tracking.validation_figures import ValidationFigures
 from runners.training import devices
 from runners.training.checkpoint_manager import CheckpointManager
 from runners.training.loader import DATASETS, StepBatches, open_corpus
-from runners.training.optimization import StepGuard, cosine_warmup
+from runners.training.optimization import StepGuard, set_learning_rate
 from runners.training.stopping import Stopped, StopRequest, TrainingError
 from runners.training.stopwatch import Stopwatch
 
@@ -107,7 +107,10 @@ class UTPRunner:
             self.model = DistributedDataParallel(self.wrapper, forward_sync_buffers=False)
 
     def train(self) -> dict[str, float]:
-        """Trains until NUM_ITERATIONS and returns the meters of the last validation.
+        """Trains until NUM_ITERATIONS, or until PATIENCE is lost.
+
+        Returns:
+            The meters of the last validation.
 
         After SIGTERM or SIGINT all processes finish the current step, save, and stop.
 
@@ -135,6 +138,8 @@ class UTPRunner:
                 self._begin()
                 first = self.iteration
                 self._loop(stop)
+                if self.iteration < train.NUM_ITERATIONS:
+                    self.log.say(f"iteration {self.iteration}: {self.checkpoints.describe_end()}")
                 # The last step validates. A finished run that is resumed has no step to train.
                 validation = self.validation if self.iteration > first else self.validate()
                 self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
@@ -163,7 +168,7 @@ class UTPRunner:
         watch = Stopwatch(self.cost["seconds"])
         self.model.train()
 
-        while self.iteration < num_iterations:
+        while self.iteration < num_iterations and not self.checkpoints.has_lost_patience():
             # Load the micro-batches of one step, and count its valid label steps.
             micro_batches = self.batches.next()
             own_valid = sum(int(batch.mask.sum()) for batch in micro_batches)
@@ -187,7 +192,9 @@ class UTPRunner:
             grad_norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
 
             # Optimizer step. If `found_inf` is 1, fused AdamW changes nothing.
-            lr = self._set_learning_rate()
+            lr = set_learning_rate(
+                self.optimizer, self.iteration, train.OPTIM.PARAM.lr, **train.LR_SCHEDULER.PARAM
+            )
             skipped = self.guard.check(shares[0], grad_norm)
             self.optimizer.found_inf = skipped
             self.optimizer.step()
@@ -216,7 +223,7 @@ class UTPRunner:
             with watch.paused():
                 if self._is_due(val_interval):
                     self._validate_and_save_best()
-                if self._is_due(train.CKPT_SAVE_STRATEGY):
+                if self._is_due(train.CKPT_SAVE_STRATEGY) or self.checkpoints.has_lost_patience():
                     self.checkpoints.save_latest(self._state(), self.log)
 
     @torch.no_grad()
@@ -258,20 +265,9 @@ class UTPRunner:
             huber = huber_loss(median, batch.labels, batch.mask, num_valid=num_valid)
         return total, loss_values(total, losses, huber)
 
-    def _set_learning_rate(self) -> float:
-        """Sets the learning rate of this step and returns it."""
-        schedule = self.config.TRAIN.LR_SCHEDULER.PARAM
-        factor = cosine_warmup(
-            self.iteration, schedule.num_warmup_steps, schedule.num_training_steps
-        )
-        lr = self.config.TRAIN.OPTIM.PARAM.lr * factor
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        return lr
-
     def _validate_and_save_best(self) -> None:
         before, self.validation = self.validation, self.validate()
-        is_best = self.checkpoints.is_best(self.validation)
+        is_best = self.checkpoints.count_validation(self.validation)
         drawn = self.pictures.draw(self.validation, before) if self.pictures else {}
         self.log.validation(self.validation, self.iteration, is_best, drawn)
         if is_best:

@@ -106,7 +106,7 @@ class Evaluation:
             say=lambda line: None,
         )  # fmt: skip
         for file in dict.fromkeys(results["file"][results["trained_on"]]):
-            self.say(f"{planned}: the model was trained on {file}, so its scores are not zero-shot")
+            self.say(f"{planned}: trained on {file}, whose scores do not count as zero-shot")
         trained = read_json(planned.folder / SUMMARY)["seconds"]
         content = {"protocol": settings, "trained": trained, "results": records(results)}
         write_json(planned.folder / EVALUATION, content)

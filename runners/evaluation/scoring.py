@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from data import corpus as corpora
+from data.provenance import trained_files
 from losses.byot import Head
 from runners import InputError, at_least_one
 from runners.evaluation.baselines import BASELINES
@@ -136,9 +136,9 @@ def evaluate_model(
 
 def say_trained(paths: Iterable[Path], corpus: dict | None, say: Callable[[str], None]) -> bool:
     """Says which files the model was trained on, a line each; whether there is one."""
-    found = corpora.trained_files(paths, corpus) if hasattr(corpora, "trained_files") else []
+    found = trained_files(paths, corpus)
     for path, reason in found:
-        say(f"{path}: the model was trained on it ({reason}), so this is not zero-shot")
+        say(f"{path}: the model was trained on {reason}; its scores do not count as zero-shot")
     return bool(found)
 
 

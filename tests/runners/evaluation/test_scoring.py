@@ -1,6 +1,9 @@
 """`evaluate_model`: its numbers against direct loops, its tables, its rolls."""
 
+import copy
+import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,7 @@ from data.tables import Item, read_items
 from runners import InputError
 from runners.evaluation import Protocol, evaluate_model, windows
 from runners.evaluation.report import records
+from runners.evaluation.tables import Table
 from runners.forecaster import MEDIAN, Forecaster
 from tests.runners.evaluation.tables import scaled, write_table
 from tests.runners.forecasts import NAN, PASS, TRAINED, make_forecaster, walk
@@ -229,6 +233,35 @@ def test_the_command_and_the_api_agree_on_a_file(model, tmp_path, monkeypatch):
         z[s - 40 : s, c][np.isfinite(z[s - 40 : s, c])][-1] for c in range(3) for s in starts
     ])  # fmt: skip
     assert from_file["mae"][1] == pytest.approx(np.nanmean(np.abs(targets - lasts[:, None])))
+
+
+def test_files_that_were_trained_on_are_named(model, tmp_path, monkeypatch):
+    """A model that has seen a file scores far better on it, and nobody would know."""
+    monkeypatch.chdir(tmp_path)
+    trained, changed, new = (write_table(Path(f"{name}.csv"))[0] for name in "abc")
+    changed.write_text(changed.read_text() + "2021-02-04,1,2,3\n")
+    new.write_text(new.read_text().replace("date", "time"))  # as long, with other content
+    facts = {"bytes": trained.stat().st_size, "crc32": f"{zlib.crc32(trained.read_bytes()):08x}"}
+    files = [{"name": name, **facts, "series": 3} for name in ("old.csv", "b.csv")]
+    forecaster = copy.copy(model)
+    forecaster.corpus = {"corpora": ["own"], "files": files, "more": 0}
+    said = []
+    tables = [
+        Table("a.csv", read_items([trained]), paths=[trained]),
+        ("b.csv", read_items([changed])),  # the items say which file they are of
+        ("c.csv", read_items([new])),
+    ]
+    found = evaluate_model(forecaster, tables, backtest(PASS), say=said.append)
+    by_file = found.groupby("file")["trained_on"].agg(["all", "any"])
+    assert by_file.to_numpy().tolist() == [[True, True], [True, True], [False, False]]
+    assert [line.split(":")[0] for line in said] == ["a.csv", "b.csv"]
+    assert "the model was trained on the same content as" in said[0]
+    assert said[1].endswith(
+        "the model was trained on a file of this name, with other content; its scores do not "
+        "count as zero-shot"
+    )
+    alone = evaluate_model(forecaster, read_items([trained]), backtest(PASS), say=said.append)
+    assert alone["trained_on"].all()
 
 
 @pytest.mark.parametrize(
