@@ -22,6 +22,7 @@ from runners.command import (
 from runners.evaluation import evaluate_model
 from runners.evaluation.protocol import BACKTEST, FRACTIONS, RATIO, SEASONS, Protocol
 from runners.evaluation.report import (
+    budget_text,
     coverage_table,
     depth_report,
     depth_table,
@@ -72,6 +73,7 @@ def main(argv: list[str]) -> None:
     if args.heads == ALL:
         report = {"depth": depth_report({h: forecaster.with_head(h) for h in heads}, means)}
         print(depth_table(report["depth"]))
+        print(budget_text(report["depth"]))
         if args.plot:
             plot_depth(args.plot, report["depth"])
     if args.out:
