@@ -7,25 +7,27 @@ without the state of its training; nothing in it is pickled.
 """
 
 import json
-import os
+import shlex
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from config import identity
 from models.byot import BYOTWrapper
 from models.utp import UTP
+from runners.atomic import atomic_write, write_json
 
 FORMAT_VERSION = 1
 LATEST, PREVIOUS, BEST = "latest.pt", "previous.pt", "best.pt"
 SUMMARY = "summary.json"  # written when a run finishes
 WEIGHTS, FOLDER_CONFIG = "model.safetensors", "config.json"  # names of HuggingFace's hub
 GRAPHS = (".onnx", ".pt2")
+ANY_FIT = "max_context_length", "max_query_length"  # keys of MODEL.PARAM; weights fit any of them
 
 
 class CheckpointError(Exception):
@@ -55,42 +57,6 @@ def save_checkpoint(folder: Path, name: str, checkpoint: dict, keep_previous: bo
     except (OSError, RuntimeError) as error:  # torch.save raises either if the disk is full
         reason = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
         raise CheckpointError(f"{path} cannot be written: {reason}") from None
-
-
-def atomic_write(path: Path, write: Callable[[BinaryIO], Any], keep_as: Path | None = None) -> None:
-    """Writes a temporary file, flushes it to disk, and renames it to `path`.
-
-    Args:
-        path: path of the final file.
-        write: function that writes the content to an open file.
-        keep_as: new name for an existing file at `path`; None replaces that file.
-
-    Raises:
-        OSError: the file cannot be written; existing files are unchanged.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        if keep_as is not None and path.exists():
-            path.replace(keep_as)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # flush the renames to disk
-    finally:
-        os.close(folder)
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Writes a JSON file atomically."""
-    text = json.dumps(content, indent=2) + "\n"
-    atomic_write(path, lambda file: file.write(text.encode()))
 
 
 def save_folder(folder: Path, checkpoint: dict) -> None:
@@ -262,14 +228,14 @@ def load_model(path: str | Path, param: dict | None = None) -> BYOTWrapper:
 def model_of(checkpoint: dict, path: str | Path, param: dict | None = None) -> BYOTWrapper:
     """The same as `load_model`, for a loaded checkpoint; `path` is for error messages."""
     if param is None:
-        if "format_version" not in checkpoint or "config" not in checkpoint:
+        param = stored_param(checkpoint)
+        if param is None:
             raise CheckpointError(
                 f"{path} holds no configuration (UTPExp's files hold none); give the model's "
                 "configuration with --param CONFIG, or with the argument param of load_model"
             )
-        param = checkpoint["config"]["MODEL"]["PARAM"]
     model = build_model(param)
-    new, left_out = load_weights(model, checkpoint["model_state_dict"], path)
+    new, left_out = load_weights(model, checkpoint, path, param)
     if new or left_out:
         raise CheckpointError(
             f"{path}: its heads are not those of MODEL.PARAM.BYOT; missing on layers {new}, "
@@ -278,24 +244,63 @@ def model_of(checkpoint: dict, path: str | Path, param: dict | None = None) -> B
     return model.eval()
 
 
+def stored_param(checkpoint: dict) -> dict | None:
+    """MODEL.PARAM of a loaded checkpoint; None if it holds none, like UTPExp's files."""
+    if "format_version" not in checkpoint or "config" not in checkpoint:
+        return None
+    return checkpoint["config"]["MODEL"]["PARAM"]
+
+
+def fitting_overrides(stored: dict, param: dict) -> list[str]:
+    """The overrides that make the model of a configuration fit the weights of a checkpoint.
+
+    Args:
+        stored: MODEL.PARAM of the checkpoint.
+        param: MODEL.PARAM of the configuration.
+
+    Returns:
+        `KEY=VALUE` for each key that differs, quoted for a shell. The largest lengths are left
+        out, since any weights fit them, and so are the heads, unless the configuration has one
+        on a layer that the checkpoint lacks.
+    """
+    prefix = "MODEL.PARAM."
+    then, now = (
+        identity.with_defaults(identity.flatten({"MODEL": {"PARAM": identity.to_plain(part)}}))
+        for part in (stored, param)
+    )
+    left_out = f"{prefix}BYOT.", *(f"{prefix}{name}" for name in ANY_FIT)
+    changes = {
+        key: value
+        for key, (value, _) in identity.differences(then, now).items()
+        if not key.startswith(left_out)
+    }
+    enabled, layers = f"{prefix}BYOT.ENABLED", f"{prefix}BYOT.AUX_HEAD_LAYERS"
+    depth = then[f"{prefix}num_layers"]
+    if now[enabled] and any(layer >= depth for layer in now[layers]):
+        changes |= {layers: then[layers]} if then[enabled] else {enabled: False}
+    return [shlex.quote(f"{key}={value}") for key, value in changes.items()]
+
+
 def load_weights(
-    model: BYOTWrapper, state_dict: dict[str, Tensor], path: str | Path
+    model: BYOTWrapper, checkpoint: dict, path: str | Path, param: dict
 ) -> tuple[list[int], list[int]]:
     """Loads all weights of the backbone, and of the heads that model and state dict share.
 
     Args:
         model: model to load the weights into.
-        state_dict: weights with this project's key names.
-        path: file of the weights, for error messages.
+        checkpoint: a checkpoint of `load_checkpoint`.
+        path: its file, for error messages.
+        param: MODEL.PARAM of the model, for error messages.
 
     Returns:
         The layers whose heads keep their initial weights, and the layers whose heads the model
         does not have.
 
     Raises:
-        CheckpointError: a tensor is missing, unexpected, or has another shape.
+        CheckpointError: a tensor is missing, unexpected, or has another shape; the message
+            names the settings that fit, if the checkpoint holds its configuration.
     """
-    given = dict(state_dict)
+    given = dict(checkpoint["model_state_dict"])
     if model.utp.reg_token is None:
         given.pop("utp.reg_token", None)  # UTPExp's files hold it even if it is not used
     own = model.state_dict()
@@ -306,13 +311,29 @@ def load_weights(
         for layer in layers:
             for key in [k for k in weights if k.startswith(f"aux_heads.{layer}.")]:
                 del weights[key]
-    for key in sorted(own.keys() | given.keys()):
-        if key not in given:
-            raise CheckpointError(f"{path} lacks {key}, which this model needs")
-        if key not in own:
-            raise CheckpointError(f"{path} holds {key}, which this model does not have")
-        if own[key].shape != given[key].shape:
-            found, needed = list(given[key].shape), list(own[key].shape)
-            raise CheckpointError(f"{path}: {key} has shape {found}; this model needs {needed}")
+    if misfit := _misfit(own, given, path):
+        stored = stored_param(checkpoint)
+        fitting = fitting_overrides(stored, param) if stored else []
+        hint = f"; the checkpoint fits {' '.join(fitting)}" if fitting else ""
+        raise CheckpointError(misfit + hint)
     model.load_state_dict(given, strict=not new)
     return new, left_out
+
+
+def _misfit(own: dict[str, Tensor], given: dict[str, Tensor], path: str | Path) -> str | None:
+    """Says which tensor of a file does not fit; the first one, or None if all fit.
+
+    Args:
+        own: weights of the model.
+        given: weights of the file.
+        path: the file.
+    """
+    for key in sorted(own.keys() | given.keys()):
+        if key not in given:
+            return f"{path} lacks {key}, which this model needs"
+        if key not in own:
+            return f"{path} holds {key}, which this model does not have"
+        if own[key].shape != given[key].shape:
+            found, needed = list(given[key].shape), list(own[key].shape)
+            return f"{path}: {key} has shape {found}; this model needs {needed}"
+    return None

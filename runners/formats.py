@@ -16,10 +16,10 @@ from losses.byot import TEACHER
 from models.graph import ForecastGraph
 from models.utp import UTP
 from runners import InputError
+from runners.atomic import atomic_write
 from runners.checkpoint import (
     FORMAT_VERSION,
     CheckpointError,
-    atomic_write,
     save_checkpoint,
     save_folder,
 )

@@ -19,6 +19,7 @@ from data.windows import Batch, batch_ranges
 from losses.byot import byot_losses, huber_loss
 from models.byot import Forecasts
 from runners import checkpoint, distributed
+from runners.atomic import write_json
 from runners.checkpoint import CheckpointError
 from runners.distributed import PeerLostError
 from runners.tracking.calibration import calibration, calibration_names
@@ -42,7 +43,8 @@ class UTPRunner:
     Args:
         config: configuration from `config.loading.load_config`.
         resume: continue from the checkpoint in the folder of the run.
-        init_from: checkpoint with the initial weights.
+        init_from: checkpoint with the initial weights; they are validated before the first step,
+            and are the first best.pt.
 
     Raises:
         ConfigError: GPU_NUM does not fit this machine.
@@ -71,8 +73,9 @@ class UTPRunner:
         self.wrapper = checkpoint.build_model(config.MODEL.PARAM, config.MODEL.ARCH).to(self.device)
         self.corpus = made_of(DATASETS / config.DATASET.NAME)
         self.notes = []  # lines for the log, which `train` opens
-        if init_from and not (found and resume):
-            self._init_weights(init_from)
+        self.init_from = None if found and resume else init_from
+        if self.init_from:
+            self._init_weights(self.init_from)
         quantiles = self.wrapper.utp.quantiles
         self.quantiles = None if quantiles is None else torch.tensor(quantiles, device=self.device)
         byot = config.MODEL.PARAM.BYOT
@@ -136,6 +139,8 @@ class UTPRunner:
         try:
             with StopRequest() as stop, distributed.naming_lost_peers():
                 self._begin()
+                if self.init_from:
+                    self._validate_and_save_best()
                 first = self.iteration
                 self._loop(stop)
                 if self.iteration < train.NUM_ITERATIONS:
@@ -286,8 +291,8 @@ class UTPRunner:
         return self.iteration % interval == 0 or self.iteration == self.config.TRAIN.NUM_ITERATIONS
 
     def _init_weights(self, path: str | Path) -> None:
-        start = checkpoint.load_checkpoint(path)
-        new, left_out = checkpoint.load_weights(self.wrapper, start["model_state_dict"], path)
+        start, param = checkpoint.load_checkpoint(path), self.config.MODEL.PARAM
+        new, left_out = checkpoint.load_weights(self.wrapper, start, path, param)
         self.corpus = join(start.get("corpus"), self.corpus)
         self.notes.append(
             f"initial weights from {path}; new heads on layers {new}, heads left out {left_out}"
@@ -328,7 +333,7 @@ class UTPRunner:
         """Writes config.json, and logs what is trained."""
         if self.process.is_main:
             (self.run_dir / checkpoint.SUMMARY).unlink(missing_ok=True)  # no longer finished
-            checkpoint.write_json(self.run_dir / "config.json", self.checkpoints.config)
+            write_json(self.run_dir / "config.json", self.checkpoints.config)
         parameters = sum(p.numel() for p in self.wrapper.parameters())
         self.log.say(
             f"{self.config.MODEL.NAME}: {parameters:,} parameters, students on layers "
@@ -346,4 +351,4 @@ class UTPRunner:
         if self.process.is_main:
             summary = {"iteration": self.iteration, "validation": validation} | self.cost
             summary["machine"] = devices.machine(self.device)
-            checkpoint.write_json(self.run_dir / checkpoint.SUMMARY, summary)
+            write_json(self.run_dir / checkpoint.SUMMARY, summary)

@@ -60,7 +60,7 @@ SMALLEST = {
     "pictures": "--rounds 1",
     "prepare": "--size 1",
     "references": "",
-    "rollout": "--paths 2 --seeds 0 --passes 2 --windows 4 --short 20",
+    "rollout": "--paths 2 --seeds 0 --passes 2 --windows 4 --short 20 --timed 2 --rounds 1",
     "scaling": "--sizes 2 --rounds 1",
     "step": "--batch 1 --modes eager --product 64 --rounds 1",
 }

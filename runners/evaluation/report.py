@@ -8,7 +8,7 @@ import pandas as pd
 
 from losses.byot import TEACHER, Head
 from runners import InputError
-from runners.checkpoint import atomic_write
+from runners.atomic import atomic_write
 from runners.evaluation.metrics import NAMES
 from runners.evaluation.protocol import Protocol
 from runners.forecaster import PATHS, Forecaster
