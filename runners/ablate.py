@@ -23,7 +23,7 @@ from runners import InputError
 from runners.ablation.report import draw, markdown
 from runners.ablation.runs import Plan, Run, check_arms, check_folder, load, result_of
 from runners.ablation.scoring import Evaluation
-from runners.checkpoint import atomic_write
+from runners.atomic import atomic_write
 from runners.command import run, say
 from runners.evaluate import add_protocol_arguments, check_numbers, protocol_of
 from runners.evaluation.tables import find_datasets

@@ -10,7 +10,7 @@ from pathlib import Path
 from data.options import add_table_arguments, table_options
 from losses.byot import TEACHER
 from runners import InputError, at_least_one
-from runners.checkpoint import write_json
+from runners.atomic import write_json
 from runners.command import (
     add_checkpoint_arguments,
     add_rollout_arguments,
@@ -22,6 +22,7 @@ from runners.command import (
 from runners.evaluation import evaluate_model
 from runners.evaluation.protocol import BACKTEST, FRACTIONS, RATIO, SEASONS, Protocol
 from runners.evaluation.report import (
+    budget_text,
     coverage_table,
     depth_report,
     depth_table,
@@ -72,6 +73,7 @@ def main(argv: list[str]) -> None:
     if args.heads == ALL:
         report = {"depth": depth_report({h: forecaster.with_head(h) for h in heads}, means)}
         print(depth_table(report["depth"]))
+        print(budget_text(report["depth"]))
         if args.plot:
             plot_depth(args.plot, report["depth"])
     if args.out:

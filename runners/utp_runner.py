@@ -19,6 +19,7 @@ from data.windows import Batch, batch_ranges
 from losses.byot import byot_losses, huber_loss
 from models.byot import Forecasts
 from runners import checkpoint, distributed
+from runners.atomic import write_json
 from runners.checkpoint import CheckpointError
 from runners.distributed import PeerLostError
 from runners.tracking.calibration import calibration, calibration_names
@@ -332,7 +333,7 @@ class UTPRunner:
         """Writes config.json, and logs what is trained."""
         if self.process.is_main:
             (self.run_dir / checkpoint.SUMMARY).unlink(missing_ok=True)  # no longer finished
-            checkpoint.write_json(self.run_dir / "config.json", self.checkpoints.config)
+            write_json(self.run_dir / "config.json", self.checkpoints.config)
         parameters = sum(p.numel() for p in self.wrapper.parameters())
         self.log.say(
             f"{self.config.MODEL.NAME}: {parameters:,} parameters, students on layers "
@@ -350,4 +351,4 @@ class UTPRunner:
         if self.process.is_main:
             summary = {"iteration": self.iteration, "validation": validation} | self.cost
             summary["machine"] = devices.machine(self.device)
-            checkpoint.write_json(self.run_dir / checkpoint.SUMMARY, summary)
+            write_json(self.run_dir / checkpoint.SUMMARY, summary)

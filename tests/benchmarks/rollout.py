@@ -21,7 +21,7 @@ from data.contexts import pad_left
 from data.tables import read_items
 from losses.byot import pinball_loss
 from models.scaling import row_scale
-from runners.checkpoint import atomic_write
+from runners.atomic import atomic_write
 from runners.evaluation.metrics import ForecastMetrics
 from runners.forecaster import MEDIAN, PATHS, Forecaster
 from runners.tracking.calibration import quantile_indices
