@@ -61,6 +61,7 @@ SMALLEST = {
     "inference": "--batches 1 --horizons 8 --rounds 1",
     "loader": "--rows 20 --batches 2 --workers 0 1 --seconds 0.01 --rounds 1",
     "loop": "--rounds 2 TRAIN.LOG_INTERVAL=2",
+    "peers": "--python --windows 4",
     "pictures": "--rounds 1",
     "prepare": "--size 1",
     "references": "",
@@ -198,7 +199,7 @@ def smallest(module: str, arguments: list[str]) -> list[str]:
     sizes = SMALLEST[f"{name} {arguments[0]}" if name == "faults" else name].split()
     options = [word for word in sizes if "=" not in word]
     keys = [word for word in sizes if "=" in word]
-    if name not in ("faults", "prepare", "references"):  # these take no keys
+    if name not in ("faults", "peers", "prepare", "references", "rollout"):  # these take no keys
         keys = [*SMALL, *LAYERS, *keys]
     return [*arguments, *options, *keys]
 
@@ -280,7 +281,7 @@ def test_every_benchmark_is_on_a_page():
     text = "\n".join(command for page in PAGES for command in commands(page.read_text()))
     assert [name for name in SMALLEST if f"python -m tests.benchmarks.{name}" not in text] == []
     files = {path.stem for path in (ROOT / "tests" / "benchmarks").glob("*.py")}
-    shared = {"forked", "measure"}  # the benchmarks and this file use them
+    shared = {"forked", "measure", "peers_worker"}  # the benchmarks and this file use them
     assert files - shared == {name.partition(" ")[0] for name in SMALLEST}
 
 
