@@ -112,10 +112,10 @@ class UTPRunner:
     def train(self) -> dict[str, float]:
         """Trains until NUM_ITERATIONS, or until PATIENCE is lost.
 
+        After SIGTERM or SIGINT all processes finish the current step, save, and stop.
+
         Returns:
             The meters of the last validation.
-
-        After SIGTERM or SIGINT all processes finish the current step, save, and stop.
 
         Raises:
             Stopped: a signal has stopped the training.
@@ -129,13 +129,8 @@ class UTPRunner:
         self.batches = StepBatches(
             self.train_windows, train, self.process, self.iteration, pin_memory
         )
-        self.log = RunLog(
-            self.run_dir,
-            self.iteration,
-            train.NUM_ITERATIONS,
-            self.process.is_main,
-            self.validation,
-        )
+        is_main, length = self.process.is_main, train.NUM_ITERATIONS
+        self.log = RunLog(self.run_dir, self.iteration, length, is_main, self.validation)
         try:
             with StopRequest() as stop, distributed.naming_lost_peers():
                 self._begin()
