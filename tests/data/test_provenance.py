@@ -88,14 +88,16 @@ def test_a_file_beyond_those_that_are_listed_is_known_by_its_content(tmp_path, m
 
 
 def test_checkpoints_and_exports_carry_it(tmp_path, monkeypatch):
-    """After fine-tuning, or an export, the files of the first training would be forgotten."""
+    """After fine-tuning, --resume or an export, the first files would be forgotten."""
     monkeypatch.chdir(tmp_path)
     make_corpus(tmp_path)
     first, second = write_table(Path("first.csv"), 0), write_table(Path("second.csv"), 1)
     make("one", first)
     make("two", second)
     run("pretrained", "DATASET.NAME=one", BYOT_OFF)
-    run("tuned", "DATASET.NAME=two", BYOT_OFF, init_from="pretrained/best.pt")
+    options = "DATASET.NAME=two", BYOT_OFF
+    run("tuned", "TRAIN.NUM_ITERATIONS=3", *options, init_from="pretrained/best.pt")
+    run("tuned", *options, resume=True)
     tuned = "tuned/latest.pt"
     assert run_command(export, [tuned, "--head", "teacher", "--out", "out.pt"]) == 0
     for path in (tuned, "tuned/best.pt", "out.pt"):
