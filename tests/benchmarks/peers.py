@@ -107,6 +107,24 @@ def naive(windows: list[Window], horizon: int) -> Forecasts:
     return Forecasts(values, time.perf_counter() - start)
 
 
+def refuse_without_statsforecast(python: str) -> None:
+    """Ends the program where the peers cannot run.
+
+    Raises:
+        SystemExit: with one sentence that says what to install.
+    """
+    try:
+        command = [python, "-I", "-c", "import pyarrow, statsforecast"]
+        status = subprocess.run(command, capture_output=True).returncode
+    except OSError:
+        status = None
+    if status != 0:
+        raise SystemExit(
+            f"--python {python}: this is no interpreter with statsforecast; make an environment, "
+            "'pip install statsforecast pyarrow' there, and name its interpreter"
+        )
+
+
 def of_peers(python: str, windows: list[Window], horizon: int) -> dict[str, Forecasts]:
     """Forecasts of statsforecast, of an environment of its own."""
     with tempfile.TemporaryDirectory() as folder:
@@ -205,6 +223,8 @@ def main() -> None:
     add("--history", type=int, default=1000, help="values for all but the model (%(default)s)")
     add("--seed", type=int, default=0, help="of the bootstrap (%(default)s)")
     args = parser.parse_args()
+    if args.python:
+        refuse_without_statsforecast(args.python)
     torch.set_num_threads(1)
     forecaster = Forecaster.from_checkpoint(args.checkpoint, device="cpu")
     horizon, context = forecaster.horizon, forecaster.context_length
