@@ -244,7 +244,7 @@ def test_commands_work(page, world, monkeypatch):
                 case "python", "-m", "pytest", *arguments:
                     check_pytest(arguments)
                 case "python", "-m", "runners.evaluate", *arguments:
-                    few = ["--stride", "5000"]
+                    few = [] if "--backtest" in arguments else ["--stride", "5000"]
                     status = run_module("runners.evaluate", [*arguments, *few], monkeypatch)
                 case "python", "-m", module, *arguments if module.startswith("tests.benchmarks."):
                     assert HOURS in text or module.endswith("references")
