@@ -19,12 +19,11 @@ from data.windows import Batch, batch_ranges
 from losses.byot import byot_losses, huber_loss
 from models.byot import Forecasts
 from runners import checkpoint, distributed
-from runners.checkpoint import CheckpointError
 from runners.distributed import PeerLostError
 from runners.tracking.calibration import calibration, calibration_names
 from runners.tracking.meters import Meters, loss_names, loss_values
 from runners.tracking.run_log import RunLog
-from runners.tracking.validation_figures import ValidationFigures
+from runners.tracking.validation_figures import CURVES, ValidationFigures
 from runners.training import devices
 from runners.training.checkpoint_manager import CheckpointManager
 from runners.training.loader import DATASETS, StepBatches, open_corpus
@@ -46,8 +45,8 @@ class UTPRunner:
             and are the first best.pt.
 
     Raises:
-        ConfigError: GPU_NUM does not fit this machine.
-        CorpusError: the corpus is missing or damaged.
+        ConfigError: GPU_NUM does not fit this machine, or there is no such corpus.
+        CorpusError: the corpus is damaged.
         CheckpointError: the folder of the run holds a checkpoint but `resume` is False, or a
             checkpoint cannot be used.
     """
@@ -57,10 +56,7 @@ class UTPRunner:
         self.run_dir = Path(config.TRAIN.CKPT_SAVE_DIR)
         found = bool(checkpoint.find_checkpoints(self.run_dir))
         if found and not resume:
-            raise CheckpointError(
-                f"{self.run_dir} holds a checkpoint already; continue from it with --resume, or "
-                "choose another folder with --run-dir"
-            )
+            raise checkpoint.occupied(self.run_dir)
         self.process = distributed.start(config.GPU_NUM, config.TRAIN.PEER_TIMEOUT)
         self.device = self.process.device
         self.train_windows, self.valid_windows = open_corpus(config, self.process)
@@ -133,6 +129,7 @@ class UTPRunner:
             self.iteration,
             train.NUM_ITERATIONS,
             self.process.is_main,
+            self.wrapper.aux_head_layers,
             self.validation,
         )
         try:
@@ -146,7 +143,9 @@ class UTPRunner:
                     self.log.say(f"iteration {self.iteration}: {self.checkpoints.describe_end()}")
                 # The last step validates. A finished run that is resumed has no step to train.
                 validation = self.validation if self.iteration > first else self.validate()
-                self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
+                self.log.table(validation, self.iteration)
+                if self.pictures:
+                    self.pictures.save_curves(self.checkpoints.history, self.run_dir / CURVES)
                 self.checkpoints.check()
                 self._write_summary(validation)
         except RuntimeError as error:
@@ -190,6 +189,8 @@ class UTPRunner:
                 is_last = i == len(micro_batches) - 1
                 with nullcontext() if is_last or world_size == 1 else self.model.no_sync():
                     forecasts = self._forward(self.model, batch.context, horizon)
+                    if (seconds := watch.first_forward()) and not train.COMPILE_MODEL:
+                        self.log.warn_if_slow(seconds, len(micro_batches), num_iterations)
                     total, values = self._losses(forecasts, batch, num_valid)
                     (total * world_size).backward()  # DDP averages over processes
                 shares = shares + values
@@ -270,9 +271,9 @@ class UTPRunner:
         return total, loss_values(total, losses, huber)
 
     def _validate_and_save_best(self) -> None:
-        before, self.validation = self.validation, self.validate()
-        is_best = self.checkpoints.count_validation(self.validation)
-        drawn = self.pictures.draw(self.validation, before) if self.pictures else {}
+        self.validation = self.validate()
+        is_best = self.checkpoints.count_validation(self.validation, self.iteration)
+        drawn = self.pictures.draw(self.checkpoints.history) if self.pictures else {}
         self.log.validation(self.validation, self.iteration, is_best, drawn)
         if is_best:
             self.checkpoints.save_best(self._state(), self.validation, self.log)
@@ -293,9 +294,8 @@ class UTPRunner:
         start, param = checkpoint.load_checkpoint(path), self.config.MODEL.PARAM
         new, left_out = checkpoint.load_weights(self.wrapper, start, path, param)
         self.corpus = join(start.get("corpus"), self.corpus)
-        self.notes.append(
-            f"initial weights from {path}; new heads on layers {new}, heads left out {left_out}"
-        )
+        changes = f"; new heads on layers {new}, heads left out {left_out}"
+        self.notes.append(f"initial weights from {path}{changes if new or left_out else ''}")
 
     def _resume(self) -> None:
         self.notes += self.checkpoints.lock()
@@ -342,8 +342,7 @@ class UTPRunner:
         )
         for note in self.notes:
             self.log.say(note)
-        settings = identity.flatten(self.checkpoints.config)
-        self.log.settings(settings, self.wrapper.aux_head_layers, self.iteration)
+        self.log.settings(identity.flatten(self.checkpoints.config), self.iteration)
 
     def _write_summary(self, validation: dict[str, float]) -> None:
         """Writes the results of a finished run to summary.json."""

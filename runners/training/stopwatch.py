@@ -19,6 +19,7 @@ class Stopwatch:
         self._start = now - seconds
         self._lap = now
         self._steps = 0
+        self._has_forward = False
         self._first_step = 0.0
 
     @property
@@ -30,6 +31,16 @@ class Stopwatch:
         """Training seconds since the last call."""
         before, self._lap = self._lap, time.perf_counter()
         return self._lap - before
+
+    def first_forward(self) -> float | None:
+        """Called after each forward pass.
+
+        Returns:
+            After the first one the seconds since the start, otherwise None. A GPU is not waited
+            for, so there they are only the time until the pass was begun.
+        """
+        first, self._has_forward = not self._has_forward, True
+        return time.perf_counter() - self._lap if first else None
 
     def step(self, wait: Callable[[], object]) -> float | None:
         """Counts a step.
