@@ -190,7 +190,8 @@ class UTPRunner:
                 with nullcontext() if is_last or world_size == 1 else self.model.no_sync():
                     forecasts = self._forward(self.model, batch.context, horizon)
                     if (seconds := watch.first_forward()) and not train.COMPILE_MODEL:
-                        self.log.warn_if_slow(seconds, len(micro_batches), num_iterations)
+                        left = num_iterations - self.iteration
+                        self.log.warn_if_slow(seconds, len(micro_batches), left)
                     total, values = self._losses(forecasts, batch, num_valid)
                     (total * world_size).backward()  # DDP averages over processes
                 shares = shares + values

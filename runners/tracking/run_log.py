@@ -15,6 +15,7 @@ from runners.tracking.tensorboard import TensorBoardWriter
 
 DAY = 24 * 3600.0
 SLOW_STEP = 10.0  # seconds
+DIVERGED = 100.0  # loss; labels are z-scores up to 4
 SHOWN_FIRST = "MODEL.PARAM.BYOT.", "TRAIN.OPTIM.", "TRAIN.NUM_", "TRAIN.DATA.", "DATASET."
 # TensorBoard's page with the losses of all heads and nothing else.
 CURVES = "http://localhost:6006/?runFilter=heads&tagFilter=loss_(gt|soft)%24&smoothing=0#timeseries"
@@ -58,6 +59,7 @@ class RunLog:
         self.is_main = is_main
         self.layers = layers
         self._postfix = {}
+        self._has_diverged = False
         if validation:
             self._postfix["val"] = f"{validation[gt_meter(TEACHER)]:.4f}"
         # None: no bar if stderr is not a terminal.
@@ -110,6 +112,13 @@ class RunLog:
         loss, teacher = f"{values['loss']:.4f}", f"{values[gt_meter(TEACHER)]:.4f}"
         self._postfix |= {"loss": loss, "teacher": teacher}
         self.progress.set_postfix(self._postfix)
+        if values[gt_meter(TEACHER)] > DIVERGED and not self._has_diverged:
+            self._has_diverged = True
+            self.say(
+                f"iteration {iteration}: the loss is {teacher}, and that of forecasting the mean "
+                "is below 6: this training diverges; lower TRAIN.OPTIM.PARAM.lr",
+                logging.WARNING,
+            )
         rate = values["samples_per_second"]
         self.say(
             f"iteration {iteration}: loss {loss}, teacher {teacher}, {rate:.0f} samples/s",

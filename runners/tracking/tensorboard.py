@@ -131,14 +131,8 @@ class TensorBoardWriter:
         Raises:
             OSError: writing failed; the next call tries again.
         """
-        failure = None
         for file in (self._run, *self._heads.values()):
-            try:
-                file.flush()
-            except OSError as error:  # the other files are tried all the same
-                failure = error
-        if failure:
-            raise failure
+            file.flush()
 
     def close(self) -> None:
         """Writes the remaining events, if the disk can be written."""
