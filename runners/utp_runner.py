@@ -29,7 +29,7 @@ from runners.training.checkpoint_manager import CheckpointManager
 from runners.training.loader import DATASETS, StepBatches, open_corpus
 from runners.training.optimization import StepGuard, set_learning_rate
 from runners.training.stopping import Stopped, StopRequest, TrainingError
-from runners.training.stopwatch import Stopwatch
+from runners.training.stopwatch import Stopwatch, estimate_step
 
 
 class UTPRunner:
@@ -189,9 +189,6 @@ class UTPRunner:
                 is_last = i == len(micro_batches) - 1
                 with nullcontext() if is_last or world_size == 1 else self.model.no_sync():
                     forecasts = self._forward(self.model, batch.context, horizon)
-                    if (seconds := watch.first_forward()) and not train.COMPILE_MODEL:
-                        left = num_iterations - self.iteration
-                        self.log.warn_if_slow(seconds, len(micro_batches), left)
                     total, values = self._losses(forecasts, batch, num_valid)
                     (total * world_size).backward()  # DDP averages over processes
                 shares = shares + values
@@ -344,6 +341,10 @@ class UTPRunner:
         for note in self.notes:
             self.log.say(note)
         self.log.settings(identity.flatten(self.checkpoints.config), self.iteration)
+        if self.device.type == "cpu" and not self.config.TRAIN.COMPILE_MODEL:
+            seconds = estimate_step(self.wrapper, self.config, self.bfloat16)
+            left = self.config.TRAIN.NUM_ITERATIONS - self.iteration
+            self.log.warn_if_long(seconds, left, "by one forward pass, ")
 
     def _write_summary(self, validation: dict[str, float]) -> None:
         """Writes the results of a finished run to summary.json."""

@@ -146,16 +146,6 @@ class RunLog:
         self.progress.set_postfix(self._postfix)
         self.say(f"iteration {iteration}: val/loss_gt_teacher {teacher}{best}")
 
-    def warn_if_slow(self, seconds: float, num_passes: int, num_steps: int) -> None:
-        """Warns after the first forward pass: on a slow machine the first step takes minutes.
-
-        Args:
-            seconds: of this forward pass; a backward pass takes about twice as long.
-            num_passes: forward passes of a step.
-            num_steps: steps of the run.
-        """
-        self.warn_if_long(3 * seconds * num_passes, num_steps, "by the first forward pass, ")
-
     def warn_if_long(self, seconds_per_step: float, num_steps: int, source: str = "") -> None:
         """Warns if a step is slow, or if the rest of the run will take more than a day.
 

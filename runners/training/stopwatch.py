@@ -4,7 +4,29 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import torch
+
 TIMED_STEPS = 2  # after the first step, which is slow because it compiles
+
+
+@torch.no_grad()
+def estimate_step(model: torch.nn.Module, config: dict, bfloat16: bool) -> float:
+    """Seconds of a step on the CPU, by the forward pass of one window.
+
+    A backward pass takes about twice as long as a forward pass.
+
+    Args:
+        model: takes contexts [B, L] and the horizon.
+        config: configuration of the run.
+        bfloat16: whether to run under autocast, as in training.
+    """
+    windows, train = config["DATASET"]["PARAM"], config["TRAIN"]
+    context = torch.zeros(1, windows["context_length"])
+    start = time.perf_counter()
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        model(context, windows["target_length"])
+    seconds = time.perf_counter() - start
+    return 3 * seconds * train["DATA"]["BATCH_SIZE"] * train["GRAD_ACCUMULATION_STEPS"]
 
 
 class Stopwatch:
@@ -19,7 +41,6 @@ class Stopwatch:
         self._start = now - seconds
         self._lap = now
         self._steps = 0
-        self._has_forward = False
         self._first_step = 0.0
 
     @property
@@ -31,16 +52,6 @@ class Stopwatch:
         """Training seconds since the last call."""
         before, self._lap = self._lap, time.perf_counter()
         return self._lap - before
-
-    def first_forward(self) -> float | None:
-        """Called after each forward pass.
-
-        Returns:
-            After the first one the seconds since the start, otherwise None. A GPU is not waited
-            for, so there they are only the time until the pass was begun.
-        """
-        first, self._has_forward = not self._has_forward, True
-        return time.perf_counter() - self._lap if first else None
 
     def step(self, wait: Callable[[], object]) -> float | None:
         """Counts a step.

@@ -219,7 +219,7 @@ def test_run_of_more_than_a_day_is_said_after_the_first_steps(monkeypatch):
     monkeypatch.setattr("runners.tracking.run_log.DAY", 1e-6)
     run("run", "TRAIN.NUM_ITERATIONS=8")
     text = Path("run/training.log").read_text()
-    assert text.index("by the first forward pass, at about") < text.index("iteration 1:")
+    assert text.index("by one forward pass, at about") < text.index("iteration 1:")
     later = text.rindex("config/utp_tiny.py")
     assert text.index("iteration 2:") < later < text.index("iteration 4:")
 

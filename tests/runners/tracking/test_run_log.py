@@ -10,10 +10,11 @@ def test_long_run_is_said_with_a_way_out(tmp_path, capsys):
     log = RunLog(tmp_path, 0, 100_000, is_main=True)
     log.warn_if_long(0.5, 100_000)  # 50,000 s are 13.9 hours
     assert "utp_tiny" not in (tmp_path / "training.log").read_text()
-    log.warn_if_slow(0.1, 1, 100_000)  # 0.3 s a step
-    assert "utp_tiny" not in (tmp_path / "training.log").read_text()
-    log.warn_if_slow(5.0, 2, 360)  # 30 s a step are 3 hours
-    assert "at about 30.0 s a step this run takes about 3.0 hours" in capsys.readouterr().err
+    log.warn_if_long(30.0, 360, "by one forward pass, ")  # 3 hours, but a slow step
+    assert (
+        "by one forward pass, at about 30.0 s a step this run takes about 3.0 hours"
+        in capsys.readouterr().err
+    )
     log.warn_if_long(9.0, 100_000)  # 900,000 s are 10.4 days
     log.close()
     text = (tmp_path / "training.log").read_text()
