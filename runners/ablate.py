@@ -23,9 +23,9 @@ from runners import InputError
 from runners.ablation.report import draw, markdown
 from runners.ablation.runs import Plan, Run, check_arms, check_folder, load, result_of
 from runners.ablation.scoring import Evaluation
-from runners.checkpoint import atomic_write
+from runners.atomic import atomic_write
 from runners.command import run, say
-from runners.evaluate import add_protocol_arguments, protocol_of
+from runners.evaluate import add_protocol_arguments, check_numbers, protocol_of
 from runners.evaluation.tables import find_datasets
 from runners.forecaster import NUM_PATHS, PATHS, ROLLOUTS
 from runners.training.stopping import SIGNALS_FORWARDED
@@ -217,7 +217,9 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, metavar="N",
                         help="windows at once (as many as memory takes)")  # fmt: skip
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="for every run")
-    return parser.parse_intermixed_args(argv)
+    args = parser.parse_intermixed_args(argv)
+    check_numbers(args.paths, args.batch_size)
+    return args
 
 
 if __name__ == "__main__":

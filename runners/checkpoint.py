@@ -2,27 +2,31 @@
 
 A checkpoint is a dict of tensors and plain values that `torch.load(weights_only=True)` opens:
 `format_version, iteration, model_state_dict, optim_state_dict, best_metrics, config`, and the
-state that an exact resumption needs.
+state that an exact resumption needs. A folder with model.safetensors and config.json holds a model
+without the state of its training; nothing in it is pickled.
 """
 
 import json
-import os
 import shlex
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from config import identity
 from models.byot import BYOTWrapper
 from models.utp import UTP
+from runners.atomic import atomic_write, write_json
 
 FORMAT_VERSION = 1
 LATEST, PREVIOUS, BEST = "latest.pt", "previous.pt", "best.pt"
 SUMMARY = "summary.json"  # written when a run finishes
+WEIGHTS, FOLDER_CONFIG = "model.safetensors", "config.json"  # names of HuggingFace's hub
+GRAPHS = (".onnx", ".pt2")
 ANY_FIT = "max_context_length", "max_query_length"  # keys of MODEL.PARAM; weights fit any of them
 
 
@@ -55,40 +59,50 @@ def save_checkpoint(folder: Path, name: str, checkpoint: dict, keep_previous: bo
         raise CheckpointError(f"{path} cannot be written: {reason}") from None
 
 
-def atomic_write(path: Path, write: Callable[[BinaryIO], Any], keep_as: Path | None = None) -> None:
-    """Writes a temporary file, flushes it to disk, and renames it to `path`.
+def save_folder(folder: Path, checkpoint: dict) -> None:
+    """Writes model.safetensors and config.json into a folder.
 
     Args:
-        path: path of the final file.
-        write: function that writes the content to an open file.
-        keep_as: new name for an existing file at `path`; None replaces that file.
+        folder: an existing folder.
+        checkpoint: `model_state_dict` and plain values.
 
     Raises:
-        OSError: the file cannot be written; existing files are unchanged.
+        OSError: a file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        if keep_as is not None and path.exists():
-            path.replace(keep_as)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # flush the renames to disk
-    finally:
-        os.close(folder)
+    weights = safetensors.torch.save(checkpoint["model_state_dict"], metadata={"format": "pt"})
+    atomic_write(folder / WEIGHTS, lambda file: file.write(weights))
+    facts = {key: value for key, value in checkpoint.items() if key != "model_state_dict"}
+    write_json(folder / FOLDER_CONFIG, {"model_type": "utp"} | facts)
 
 
-def write_json(path: Path, content: dict) -> None:
-    """Writes a JSON file atomically."""
-    text = json.dumps(content, indent=2) + "\n"
-    atomic_write(path, lambda file: file.write(text.encode()))
+def load_folder(folder: Path) -> dict:
+    """The checkpoint in a folder that `save_folder` wrote.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or not this project's.
+    """
+    if find_checkpoints(folder):
+        raise CheckpointError(f"{folder} is the folder of a run; give its {BEST} or {LATEST}")
+    for name in (FOLDER_CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise CheckpointError(
+                f"{folder} holds no {name}; a folder is a model if it holds {FOLDER_CONFIG} and "
+                f"{WEIGHTS}, as runners.export --format safetensors writes them"
+            )
+    try:
+        content = json.loads((folder / FOLDER_CONFIG).read_bytes())
+        param = content["config"]["MODEL"]["PARAM"]
+        if content.pop("model_type") != "utp" or not isinstance(param, dict):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CheckpointError(
+            f"{folder / FOLDER_CONFIG} is not a configuration that runners.export wrote"
+        ) from None
+    try:
+        content["model_state_dict"] = safetensors.torch.load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{folder / WEIGHTS} is damaged: {error}") from None
+    return content
 
 
 def find_checkpoints(folder: Path) -> list[Path]:
@@ -134,7 +148,7 @@ def load_newest(folder: Path) -> tuple[dict | None, Path | None, list[str]]:
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """Loads a checkpoint of this project or of UTPExp onto the CPU.
+    """Loads a checkpoint of this project or of UTPExp, or an exported folder, onto the CPU.
 
     It is safe for files from others: loading runs no code from the file.
 
@@ -144,19 +158,15 @@ def load_checkpoint(path: str | Path) -> dict:
     Raises:
         CheckpointError: the file is missing, damaged, or not a checkpoint.
     """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if archive.testzip():  # torch does not verify the checksums
-                    raise zipfile.BadZipFile
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
-    except Exception:  # the unpickler raises many kinds; its messages suggest unsafe loading
+    path = Path(path)
+    if path.suffix in GRAPHS:
         raise CheckpointError(
-            f"{path} is no whole checkpoint: torch.save did not write it, it is damaged, or it "
-            "holds more than tensors and plain values"
-        ) from None
+            f"{path} is an exported graph, which other programs run (docs/export.md); give the "
+            "checkpoint that it was made from"
+        )
+    if path.suffix == ".safetensors" and path.is_file():
+        raise CheckpointError(f"{path}: give the folder, which has the configuration too")
+    checkpoint = load_folder(path) if path.is_dir() else _load_file(path)
     weights = checkpoint.get("model_state_dict") if isinstance(checkpoint, dict) else None
     if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
         raise CheckpointError(f"{path} is not a checkpoint: it holds no model_state_dict")
@@ -164,6 +174,23 @@ def load_checkpoint(path: str | Path) -> dict:
     if version != FORMAT_VERSION:
         raise FormatError(f"{path} has format {version}; this code reads {FORMAT_VERSION}")
     return checkpoint | {"model_state_dict": convert_names(checkpoint["model_state_dict"])}
+
+
+def _load_file(path: Path) -> Any:
+    """What torch.save wrote."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip():  # torch does not verify the checksums
+                    raise zipfile.BadZipFile
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+    except Exception:  # the unpickler raises many kinds; its messages suggest unsafe loading
+        raise CheckpointError(
+            f"{path} is no whole checkpoint: torch.save did not write it, it is damaged, or it "
+            "holds more than tensors and plain values"
+        ) from None
 
 
 def convert_names(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:

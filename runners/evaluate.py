@@ -9,8 +9,8 @@ from pathlib import Path
 
 from data.options import add_table_arguments, table_options
 from losses.byot import TEACHER
-from runners import InputError
-from runners.checkpoint import write_json
+from runners import InputError, at_least_one
+from runners.atomic import write_json
 from runners.command import (
     add_checkpoint_arguments,
     add_rollout_arguments,
@@ -22,6 +22,7 @@ from runners.command import (
 from runners.evaluation import evaluate_model
 from runners.evaluation.protocol import BACKTEST, FRACTIONS, RATIO, SEASONS, Protocol
 from runners.evaluation.report import (
+    budget_text,
     coverage_table,
     depth_report,
     depth_table,
@@ -72,6 +73,7 @@ def main(argv: list[str]) -> None:
     if args.heads == ALL:
         report = {"depth": depth_report({h: forecaster.with_head(h) for h in heads}, means)}
         print(depth_table(report["depth"]))
+        print(budget_text(report["depth"]))
         if args.plot:
             plot_depth(args.plot, report["depth"])
     if args.out:
@@ -136,7 +138,20 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     add("--out", type=Path, metavar="FILE.json")
     add("--plot", type=Path, metavar="FILE.png", help="error over depth, with --heads all")
     add("--plot-coverage", type=Path, metavar="FILE.png", help="coverage of a band by lead time")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    check_numbers(args.paths, args.batch_size)
+    return args
+
+
+def check_numbers(paths: int, batch_size: int | None) -> None:
+    """Refuses numbers that can never be right, before anything is read.
+
+    Raises:
+        InputError: one is below 1.
+    """
+    at_least_one("--paths", paths)
+    if batch_size is not None:
+        at_least_one("--batch-size", batch_size)
 
 
 def add_protocol_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:

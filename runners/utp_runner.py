@@ -19,6 +19,7 @@ from data.windows import Batch, batch_ranges
 from losses.byot import byot_losses, huber_loss
 from models.byot import Forecasts
 from runners import checkpoint, distributed
+from runners.atomic import write_json
 from runners.distributed import PeerLostError
 from runners.tracking.calibration import calibration, calibration_names
 from runners.tracking.meters import Meters, loss_names, loss_values
@@ -107,10 +108,10 @@ class UTPRunner:
     def train(self) -> dict[str, float]:
         """Trains until NUM_ITERATIONS, or until PATIENCE is lost.
 
+        After SIGTERM or SIGINT all processes finish the current step, save, and stop.
+
         Returns:
             The meters of the last validation.
-
-        After SIGTERM or SIGINT all processes finish the current step, save, and stop.
 
         Raises:
             Stopped: a signal has stopped the training.
@@ -124,14 +125,9 @@ class UTPRunner:
         self.batches = StepBatches(
             self.train_windows, train, self.process, self.iteration, pin_memory
         )
-        self.log = RunLog(
-            self.run_dir,
-            self.iteration,
-            train.NUM_ITERATIONS,
-            self.process.is_main,
-            self.wrapper.aux_head_layers,
-            self.validation,
-        )
+        is_main, length = self.process.is_main, train.NUM_ITERATIONS
+        layers = self.wrapper.aux_head_layers
+        self.log = RunLog(self.run_dir, self.iteration, length, is_main, layers, self.validation)
         try:
             with StopRequest() as stop, distributed.naming_lost_peers():
                 self._begin()
@@ -330,7 +326,7 @@ class UTPRunner:
         """Writes config.json, and logs what is trained."""
         if self.process.is_main:
             (self.run_dir / checkpoint.SUMMARY).unlink(missing_ok=True)  # no longer finished
-            checkpoint.write_json(self.run_dir / "config.json", self.checkpoints.config)
+            write_json(self.run_dir / "config.json", self.checkpoints.config)
         parameters = sum(p.numel() for p in self.wrapper.parameters())
         self.log.say(
             f"{self.config.MODEL.NAME}: {parameters:,} parameters, students on layers "
@@ -351,4 +347,4 @@ class UTPRunner:
         if self.process.is_main:
             summary = {"iteration": self.iteration, "validation": validation} | self.cost
             summary["machine"] = devices.machine(self.device)
-            checkpoint.write_json(self.run_dir / checkpoint.SUMMARY, summary)
+            write_json(self.run_dir / checkpoint.SUMMARY, summary)

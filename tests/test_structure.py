@@ -13,11 +13,12 @@ FLOORS = [
     {"models", "losses", "data"},
     {"config.kinds", "config.schema", "config.identity", "config.loading"},
     {"runners"},  # its __init__: InputError
-    {"runners.checkpoint", "runners.distributed"},
+    {"runners.atomic", "runners.checkpoint", "runners.distributed"},
     {"runners.training", "runners.tracking"},
     {"runners.utp_runner"},
     {"config.utp_base", "config.utp_tiny", "config.utp_study"},
     {"runners.forecaster"},
+    {"runners.formats"},
     {"runners.evaluation", "runners.ablation"},
     {
         "train",

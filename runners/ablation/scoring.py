@@ -11,7 +11,8 @@ from config.identity import to_plain
 from data.tables import TableOptions
 from runners import InputError
 from runners.ablation.runs import EVALUATION, Run, evaluation_of, read_json
-from runners.checkpoint import LATEST, SUMMARY, write_json
+from runners.atomic import write_json
+from runners.checkpoint import LATEST, SUMMARY
 from runners.evaluation import Protocol, evaluate_model
 from runners.evaluation.report import records
 from runners.evaluation.series import open_series

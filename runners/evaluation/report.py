@@ -8,12 +8,14 @@ import pandas as pd
 
 from losses.byot import TEACHER, Head
 from runners import InputError
-from runners.checkpoint import atomic_write
+from runners.atomic import atomic_write
 from runners.evaluation.metrics import NAMES
 from runners.evaluation.protocol import Protocol
 from runners.forecaster import PATHS, Forecaster
 from runners.tracking.figures import draw_coverage, draw_depth
 from runners.tracking.meters import head_name
+
+BUDGETS = (1.0, 0.75, 0.5, 0.35, 0.25)  # of the teacher's time
 
 
 def records(results: pd.DataFrame) -> list[dict]:
@@ -145,6 +147,24 @@ def depth_table(report: list[dict]) -> str:
             f"{_number(row['mae']):>8} {loss:>8}"
         )
     return "\n".join(lines)
+
+
+def budget_text(report: list[dict]) -> str:
+    """The most accurate head within each of BUDGETS; a head is named once, the smallest last."""
+    best = {}
+    for budget in BUDGETS:
+        within = [
+            row
+            for row in report
+            if row["mae"] is not None and (row["relative_latency"] or math.inf) <= budget
+        ]
+        if within:
+            best[min(within, key=lambda row: row["mae"])["head"]] = budget
+    if not best:
+        return ""
+    return "most accurate head within " + ", within ".join(
+        f"{budget:.0%} of the teacher's time: {head}" for head, budget in best.items()
+    )
 
 
 def plot_depth(path: Path, report: list[dict]) -> None:

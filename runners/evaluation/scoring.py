@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from data.calendar import CalendarError, offset_of
 from data.provenance import trained_files
 from losses.byot import Head
 from runners import InputError, at_least_one
@@ -86,8 +87,14 @@ def evaluate_model(
     for name in baselines:
         if name not in BASELINES:
             raise InputError(f"baselines: {name!r} is not one of {', '.join(BASELINES)}")
+    num_paths = at_least_one("num_paths", num_paths)
     if batch_size is not None:
         batch_size = at_least_one("batch_size", batch_size)
+    if freq is not None:
+        try:
+            offset_of(freq)
+        except CalendarError as error:
+            raise InputError(str(error).removeprefix("--")) from None
     protocol = protocol.with_context(forecaster.context_length)
     forecaster = forecaster.with_context(protocol.context)
     wanted = [forecaster.head] if heads is None else heads

@@ -1,6 +1,7 @@
 """What is evaluated: files, DataFrames or items, each table under a name."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -102,9 +103,9 @@ def _items_of(table: Table, freq: str | None, say: Callable[[str], None]) -> lis
     # Numbers of a DataFrame are taken as they are, as in `Forecaster.predict_df`.
     options = TableOptions(freq=freq, keep=KEEP_ALL)
     if {*LONG_COLUMNS} <= {*table.items.columns}:
-        id_column, timestamp, target = LONG_COLUMNS
-        options = TableOptions("long", timestamp, (id_column,), (target,), freq=freq, keep=KEEP_ALL)
+        name, timestamp, target = LONG_COLUMNS
+        options = replace(options, layout="long", timestamp=timestamp, id=(name,), target=(target,))
     try:
         return items_of_frame(table.items, options, say)
     except TableError as error:
-        raise InputError(f"{table.name}: {error}".replace("--freq", "freq")) from None
+        raise InputError(f"{table.name}: {error}") from None

@@ -9,7 +9,7 @@ from torch import Tensor
 from data.windows import Batch
 from losses.byot import TEACHER
 from models.byot import BYOTWrapper, Forecasts
-from runners.checkpoint import atomic_write
+from runners.atomic import atomic_write
 from runners.tracking.figures import Window, draw_curves, draw_depth, draw_windows, render
 from runners.tracking.meters import gt_meter
 from runners.tracking.run_log import logger

@@ -231,13 +231,13 @@ def differing(a, b, path: str = "") -> list[str]:
     return [] if same else [path]
 
 
-def points(run: Path) -> dict[str, list[tuple[int, float]]]:
+def points(run: str | Path) -> dict[str, list[tuple[int, float]]]:
     """Every point of every curve, in order: one that is there twice shows.
 
     Returns:
         `{tag: [(iteration, value), ...]}`; the tags of a head's own run begin with its folder.
     """
-    found = {}
+    found, run = {}, Path(run)
     for folder in (run, *sorted(run.glob("heads/*"))):
         events = EventAccumulator(str(folder), {"scalars": 0}).Reload()
         for tag in events.Tags()["scalars"]:

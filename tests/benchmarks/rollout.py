@@ -13,7 +13,6 @@ import statistics
 from functools import partial
 from pathlib import Path
 
-import matplotlib.figure
 import numpy as np
 import torch
 
@@ -21,10 +20,11 @@ from data.contexts import pad_left
 from data.tables import read_items
 from losses.byot import pinball_loss
 from models.scaling import row_scale
-from runners.checkpoint import atomic_write
+from runners.atomic import atomic_write
 from runners.evaluation.metrics import ForecastMetrics
 from runners.forecaster import MEDIAN, PATHS, Forecaster
 from runners.tracking.calibration import quantile_indices
+from runners.tracking.figures import draw_coverage
 from tests.benchmarks import measure
 
 TRAINING = 0.7
@@ -132,21 +132,6 @@ def short_histories(forecaster: Forecaster, data: np.ndarray, lengths: list[int]
     return rows
 
 
-def draw(blocks: dict[str, dict[str, list[float]]], steps: int) -> matplotlib.figure.Figure:
-    """Coverage by lead time of each set, median roll against paths."""
-    figure = matplotlib.figure.Figure(figsize=(3.2 * len(blocks), 3), layout="constrained")
-    axes = figure.subplots(1, len(blocks), sharey=True, squeeze=False)[0]
-    for axis, (name, ways) in zip(axes, blocks.items(), strict=True):
-        for way, covered in ways.items():
-            lead = (np.arange(len(covered)) + 0.5) * steps
-            axis.plot(lead, covered, marker="o", markersize=3, label=way)
-        axis.axhline(0.9, color="black", linewidth=0.8, linestyle=":")
-        axis.set(title=name, xlabel="lead time in steps", ylim=(0, 1))
-    axes[0].set_ylabel("share within the 90 % band")
-    axes[-1].legend(fontsize=8, loc="lower left")
-    return figure
-
-
 def main() -> None:
     """Prints the tables."""
     parser = measure.parser(__doc__, default_rounds=3)
@@ -184,7 +169,7 @@ def main() -> None:
     print(measure.table([*timed[0]], [measure.cells(row) for row in timed]))
     figures["cost"] = timed
     if args.plot:
-        figure = draw(blocks, forecaster.horizon)
+        figure = draw_coverage(blocks, 0.9, forecaster.horizon)
         atomic_write(args.plot, lambda file: figure.savefig(file, format="png", dpi=150))
     measure.write_json(args.json, figures)
 

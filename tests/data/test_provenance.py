@@ -41,7 +41,7 @@ def test_a_file_is_known_by_its_content_or_its_name(tmp_path, monkeypatch):
     grown.write_text(load.read_text() + "1,2,3,4,5,6\n")
     other = write_table(Path("other.csv"), 2)
     corpus = made_of(Path("datasets/both"))
-    assert (corpus["corpora"], corpus["more"]) == (["both"], 0)
+    assert (corpus["corpora"], corpus["others"]) == (["both"], "")
     assert [(f["name"], f["series"]) for f in corpus["files"]] == [("sales.csv", 6),
                                                                    ("load.csv", 6)]  # fmt: skip
     found = dict(trained_files([Path(copy), grown, other, sales, Path("none.csv")], corpus))
@@ -56,7 +56,8 @@ def test_a_file_is_known_by_its_content_or_its_name(tmp_path, monkeypatch):
 def test_a_file_of_another_size_is_not_read(tmp_path, monkeypatch):
     """Every evaluation of a large file would read it twice."""
     path = write_table(tmp_path / "a.csv", 0)
-    corpus = {"corpora": ["c"], "files": [{"name": "b.csv", "bytes": 1, "crc32": "0"}], "more": 0}
+    files = [{"name": "b.csv", "bytes": 1, "crc32": "00000000"}]
+    corpus = {"corpora": ["c"], "files": files, "others": "0000000200000000"}
     monkeypatch.setattr(provenance, "file_facts", lambda path: pytest.fail("it is read"))
     assert trained_files([path], corpus) == []
 
@@ -64,24 +65,39 @@ def test_a_file_of_another_size_is_not_read(tmp_path, monkeypatch):
 def test_a_corpus_of_many_files_stays_small_in_a_checkpoint(monkeypatch):
     """Each checkpoint of a corpus of a million shards would be written for minutes."""
     monkeypatch.setattr(provenance, "MOST_FILES", 3)
-    files = [{"name": str(i), "bytes": i, "crc32": str(i), "series": 1} for i in range(5)]
-    earlier = {"corpora": ["a"], "files": files[:2], "more": 4}
-    own = {"corpora": ["b"], "files": files[1:4], "more": 2}
+    files = [{"name": str(i), "bytes": 10 + i, "crc32": f"{i:08x}", "series": 1} for i in range(5)]
+    earlier = {"corpora": ["a"], "files": files[:2], "others": "00000063000000aa"}
+    own = {"corpora": ["b"], "files": files[1:4], "others": "00000064000000bb"}
     joined = join(earlier, own)
     assert joined["corpora"] == ["a", "b"]
     assert [file["name"] for file in joined["files"]] == ["0", "1", "2"]
-    assert joined["more"] == 4 + 2 + 1
+    assert joined["others"] == "00000063000000aa" + "00000064000000bb" + "0000000d00000003"
+
+
+def test_a_file_beyond_those_that_are_listed_is_known_by_its_content(tmp_path, monkeypatch):
+    """One file for each of 30,000 shops: most of them would be scored as never seen."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(provenance, "MOST_FILES", 1)
+    shops = [write_table(Path(f"shop_{i}.csv"), i) for i in range(3)]
+    other = write_table(Path("other.csv"), 3)
+    make("shops", *shops)
+    corpus = made_of(Path("datasets/shops"))
+    assert (len(corpus["files"]), len(corpus["others"])) == (1, 2 * 16)
+    found = trained_files([*shops, other], corpus)
+    assert found == [(shop, "the same content") for shop in shops]
 
 
 def test_checkpoints_and_exports_carry_it(tmp_path, monkeypatch):
-    """After fine-tuning, or an export, the files of the first training would be forgotten."""
+    """After fine-tuning, --resume or an export, the first files would be forgotten."""
     monkeypatch.chdir(tmp_path)
     make_corpus(tmp_path)
     first, second = write_table(Path("first.csv"), 0), write_table(Path("second.csv"), 1)
     make("one", first)
     make("two", second)
     run("pretrained", "DATASET.NAME=one", BYOT_OFF)
-    run("tuned", "DATASET.NAME=two", BYOT_OFF, init_from="pretrained/best.pt")
+    options = "DATASET.NAME=two", BYOT_OFF
+    run("tuned", "TRAIN.NUM_ITERATIONS=3", *options, init_from="pretrained/best.pt")
+    run("tuned", *options, resume=True)
     tuned = "tuned/latest.pt"
     assert run_command(export, [tuned, "--head", "teacher", "--out", "out.pt"]) == 0
     for path in (tuned, "tuned/best.pt", "out.pt"):
@@ -89,5 +105,5 @@ def test_checkpoints_and_exports_carry_it(tmp_path, monkeypatch):
         assert corpus["corpora"] == ["one", "two"]
         assert [path for path, _ in trained_files([first, second], corpus)] == [first, second]
     run("plain", BYOT_OFF)
-    expected = {"corpora": ["synthetic"], "files": [], "more": 0}
+    expected = {"corpora": ["synthetic"], "files": [], "others": ""}
     assert load_checkpoint("plain/latest.pt")["corpus"] == expected

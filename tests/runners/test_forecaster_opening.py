@@ -112,7 +112,7 @@ def test_files_of_utpexp_need_a_param_and_look_back_on_all():
     torch.save({"model_state_dict": weights}, "utpexp.pt")
     one = Forecaster.from_checkpoint("utpexp.pt", param=param)
     assert one.context_length == one.max_context_length
-    assert (one.config, one.corpus) == ({}, None)
+    assert (one.config, one.corpus) == ({"MODEL": {"PARAM": param}}, None)
     np.testing.assert_array_equal(
         one.predict_quantiles(walk(60), 40),
         Forecaster.from_checkpoint("model.pt").predict_quantiles(walk(60), 40),

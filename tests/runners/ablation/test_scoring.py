@@ -8,6 +8,7 @@ import torch
 
 from data.provenance import file_facts
 from data.tables import TableOptions
+from runners import InputError
 from runners.ablation.runs import EVALUATION, Run, evaluation_of
 from runners.ablation.scoring import Evaluation
 from runners.evaluation import Protocol
@@ -15,6 +16,7 @@ from runners.evaluation.tables import find_datasets
 from runners.forecaster import MEDIAN, PATHS
 from tests.runners.evaluation.tables import write_table
 from tests.runners.forecasts import CONTEXT, save_model
+from tests.small import small_config
 
 
 @pytest.fixture
@@ -101,6 +103,14 @@ def test_a_context_that_is_not_given_is_the_one_of_training(finished):
     own = stored(finished)["results"]
     given.score(finished, given.settings())
     assert [row["mae"] for row in stored(finished)["results"]] == [row["mae"] for row in own]
+
+
+def test_a_context_that_no_model_has_is_refused_before_training(finished):
+    """Hours of training would end in the error."""
+    config = small_config("run")
+    evaluation().check([config])
+    with pytest.raises(InputError, match="--context 257: this model looks back on 1 to 256 values"):
+        evaluation(protocol=Protocol(context=257)).check([config])
 
 
 def test_what_was_trained_on_is_said(finished):

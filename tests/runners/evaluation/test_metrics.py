@@ -36,10 +36,10 @@ def test_quantile_metrics_by_hand():
 
 def test_band_coverage_is_counted_by_blocks_of_steps():
     """A seam would not show, or a block that ends early would count its missing steps."""
-    forecast = [[[1.0, 2.0, 3.0]] * 5, [[1.0, 2.0, 3.0]] * 5]
-    target = [[1.0, 0.0, 9.0, 2.0, 9.0], [3.0, NAN, 2.0, 9.0, NAN]]
+    forecast = [[[-1.0, 2.0, 3.0]] * 5, [[-1.0, 2.0, 3.0]] * 5]
+    target = [[-1.0, -2.0, 9.0, 2.0, 9.0], [3.0, NAN, 2.0, 9.0, NAN]]
     found = measured([0.1, 0.5, 0.9], forecast, target, scale=[1.0, 1.0], block=2)
-    # Steps 1 to 2: 1, 3 and not 0; steps 3 to 4: 2, 2 of four; step 5: 9 is not in.
+    # Steps 1 to 2: -1, 3 and not -2; steps 3 to 4: 2, 2 of four; step 5: 9 is not in.
     assert found["band_coverage"] == {0.8: [2 / 3, 2 / 4, 0.0]}
     whole = measured([0.1, 0.5, 0.9], forecast, target, scale=[1.0, 1.0])
     assert whole["band_coverage"] == {0.8: [4 / 8]}

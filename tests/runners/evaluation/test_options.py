@@ -1,8 +1,10 @@
 """The options of runners.evaluate: heads, backtests, rolls, pictures; and what it says."""
 
+import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -10,8 +12,8 @@ from runners import export
 from runners.checkpoint import load_model
 from runners.command import run as run_command
 from tests.runners.evaluation.tables import by_loop, evaluated, scaled, without_model, write_table
-from tests.runners.forecasts import save_model
-from tests.small import BYOT_OFF
+from tests.runners.forecasts import save_model, walk
+from tests.small import BYOT_OFF, ROOT
 
 
 @pytest.fixture
@@ -133,3 +135,21 @@ def test_a_file_that_was_trained_on_is_said_on_stderr(table, capsys):
         "not count as zero-shot"
     )
     assert [row["trained_on"] for row in found["results"]] == [True] * 3
+
+
+def test_python_of_the_page_works(tmp_path, monkeypatch, capsys):
+    """A renamed argument, or a column that is called otherwise."""
+    (block,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "evaluation.md").read_text(), re.S
+    )
+    monkeypatch.chdir(tmp_path)
+    save_model("best.pt")
+    times = pd.date_range("2024-03-01", periods=130, freq="h")
+    pd.concat([
+        pd.DataFrame({"item_id": name, "timestamp": times[: 130 - i], "target": walk(130 - i, i)})
+        for i, name in enumerate("ab")
+    ]).to_csv("sales.csv", index=False)  # fmt: skip
+    exec(block, {})
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["forecaster", "horizon", "mae", "mase", "wql"]
+    assert [row.split()[1] for row in rows] == ["teacher", "last", "seasonal"]

@@ -5,6 +5,7 @@ import pytest
 
 from runners import InputError
 from runners.evaluation.report import (
+    budget_text,
     coverage_table,
     depth_table,
     mean_rows,
@@ -106,3 +107,16 @@ def test_a_depth_report_without_numbers_is_printed():
     assert depth_table([one]).splitlines()[1].split() == [
         "teacher", "3", "1,234", "-", "-", "-"
     ]  # fmt: skip
+
+
+def test_budgets_name_the_most_accurate_head_that_fits():
+    """Users would take a head that is slower, or worse, than another one that fits."""
+    rows = [("layer 1", 0.2, 0.50), ("layer 3", 0.45, 0.40), ("layer 5", 0.7, 0.42),
+            ("teacher", 1.0, 0.39)]  # fmt: skip
+    report = [{"head": head, "relative_latency": time, "mae": mae} for head, time, mae in rows]
+    assert budget_text(report) == (
+        "most accurate head within 100% of the teacher's time: teacher, within 50% of the "
+        "teacher's time: layer 3, within 25% of the teacher's time: layer 1"
+    )
+    nothing = [{"head": "teacher", "relative_latency": None, "mae": None}]
+    assert budget_text(nothing) == ""

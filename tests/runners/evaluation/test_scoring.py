@@ -157,6 +157,18 @@ def test_tables_may_be_given_in_several_ways(model, tmp_path, recwarn):
     assert len(recwarn) == 0
 
 
+def test_numbers_of_a_dataframe_are_taken_as_they_are(model):
+    """A number that looks like a mark stops a notebook, with the options of a command."""
+    values = walk(120)
+    values[[3, 9, 40]] = -9999
+    times = pd.date_range("2024-01-01", periods=120, freq="h")
+    long = pd.DataFrame({"item_id": "a", "timestamp": times, "target": values})
+    wide = pd.DataFrame({"timestamp": times, "a": values})
+    found = evaluate_model(model, {"long": long, "wide": wide}, backtest(PASS))
+    for name in ("long", "wide"):
+        assert found[found["file"] == name]["mae"].tolist() == found["mae"][:3].tolist()
+
+
 def test_heads_and_references_are_chosen(model):
     """Students would be scored as the teacher, or in another order than their depth."""
     all_heads = evaluate_model(model, WALKS, backtest(12), ("teacher", 1, 0), baselines=())
@@ -270,6 +282,7 @@ def test_files_that_were_trained_on_are_named(model, tmp_path, monkeypatch):
         (WALKS, {"baselines": ["drift"]}, "baselines: 'drift' is not one of last value, seasonal"),
         (WALKS, {"heads": [5]}, "there is no head 5; the heads are 0, 1, teacher"),
         (WALKS, {"heads": []}, "heads: give at least one"),
+        (WALKS, {"freq": "sometimes"}, "^freq sometimes is no frequency"),
         (WALKS, {"batch_size": 0}, "batch_size 0: must be 1 or more"),
         (WALKS, {"num_paths": 0}, "num_paths 0: must be 1 or more"),
         (WALKS, {"protocol": backtest(8, context=99)}, "context 99: this model looks back on 1"),
