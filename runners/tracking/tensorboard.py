@@ -196,6 +196,10 @@ class _EventFile:
 
     def _open(self, purge_step: int) -> EventFileWriter:
         """Opens a new event file; TensorBoard drops points of older files from purge_step on."""
+        # Readers sort files by name: the second, the process, a counter without leading zeros. So
+        # only files of different seconds are sure to be in order.
+        while any(self._folder.glob(f"events.out.tfevents.{int(time.time()):010d}.*")):
+            time.sleep(0.02)
         file = EventFileWriter(str(self._folder))
         start = SessionLog(status=SessionLog.START)
         file.add_event(Event(step=purge_step, wall_time=time.time(), session_log=start))

@@ -9,6 +9,7 @@ import time
 from contextlib import chdir, nullcontext
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -235,3 +236,17 @@ def test_points_of_a_head_that_could_not_be_written_are_written_later(tmp_path, 
     curves = points(tmp_path)
     assert curves["heads/layer_00/val/loss_gt"] == expected
     assert curves["heads/teacher/val/loss_gt"] == curves["val/loss_gt_head_0"] == expected
+
+
+def test_files_of_one_second_are_read_in_their_order(tmp_path, monkeypatch):
+    """A run that is resumed at once would lose its points: file 10 sorts before file 9."""
+    for first, uid in ((1, 9), (2, 10)):
+        monkeypatch.setattr("tensorboard.summary.writer.event_file_writer._global_uid",
+                            SimpleNamespace(get=lambda uid=uid: uid))  # fmt: skip
+        writer = TensorBoardWriter(tmp_path, first - 1, ())
+        writer.scalars("val", {"loss_gt_teacher": 0.5}, first)
+        writer.close()
+    curves = points(tmp_path)
+    assert (
+        curves["val/loss_gt_teacher"] == curves["heads/teacher/val/loss_gt"] == [(1, 0.5), (2, 0.5)]
+    )
