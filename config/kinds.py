@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -66,6 +67,19 @@ def _are_quantiles(v: Any) -> bool:
         return False
     increasing = all(a < b for a, b in itertools.pairwise(v))
     return increasing and all(0 < q < 1 for q in v) and 0.5 in v
+
+
+def numpy_hint(v: Any) -> str:
+    """What to do with a value of numpy, or with a list of them; empty for other values."""
+    is_numpy = any(type(item).__module__ == "numpy" for item in (v if _is_list(v) else [v]))
+    return "; .tolist() converts numpy's values to Python's" if is_numpy else ""
+
+
+def path_hint(key: str, v: Any) -> str:
+    """The name of a corpus that is given as a path, datasets/NAME or NAME/; empty for others."""
+    *folders, name = PurePath(v).parts if _is_text(v) and v else [""]
+    is_corpus = key == "DATASET.NAME" and folders[-1:] in ([], ["datasets"]) and NAME.accepts(name)
+    return f"; for the folder datasets/{name}: {key}={name}" if is_corpus else ""
 
 
 BOOL = Kind("True or False", lambda v: type(v) is bool)

@@ -63,7 +63,9 @@ def apply_override(config: dict, override: str) -> None:
     """
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"{override}: an override must have the form KEY=VALUE")
+        hint = f"; to use this file as the configuration: -c {override}"
+        hint = hint if override.endswith(".py") else ""
+        raise ConfigError(f"{override}: an override must have the form KEY=VALUE{hint}")
     if key not in SCHEMA and key not in SECTIONS:
         raise ConfigError(f"{key}: unknown key; the nearest known one is {nearest(key)}")
     try:

@@ -27,7 +27,9 @@ from config.kinds import (
     integer,
     is_int,
     number,
+    numpy_hint,
     optional,
+    path_hint,
 )
 
 REQUIRED = object()
@@ -193,7 +195,9 @@ SCHEMA: dict[str, Key] = {
         600,
     ),
     "VAL.INTERVAL": Key(COUNT, "iterations between validations", RESULT),
-    "VAL.FIGURES": Key(BOOL, "draw four forecasts, and the loss over depth", NOTHING, True),
+    "VAL.FIGURES": Key(
+        BOOL, "draw four forecasts, and the loss over depth and iterations", NOTHING, True
+    ),
     "VAL.DATA.BATCH_SIZE": Key(SIZE, "windows per validation batch", RESULT, 64),
     "DATASET.NAME": Key(
         NAME, "folder under datasets/; 'synthetic' is built on the first run", TRAJECTORY
@@ -211,11 +215,12 @@ SECTIONS -= {""}
 
 def refuse(key: str, found: Any, allowed: str) -> ConfigError:
     """An error with a key, the value that it has, and its allowed values."""
+    hint = numpy_hint(found)
     try:
         found = repr(found)
     except Exception:  # an int of 5000 digits, a list too deep, an error of a user's class
         found = f"a value of type {type(found).__name__}"
-    return ConfigError(f"{key}: found {found:.80}; allowed: {allowed}")
+    return ConfigError(f"{key}: found {found:.80}; allowed: {allowed}{hint}")
 
 
 def check(config: dict) -> dict:
@@ -238,7 +243,7 @@ def check(config: dict) -> dict:
         if value is REQUIRED:
             raise ConfigError(f"{key}: missing; allowed: {known.kind.allowed}")
         if not known.kind.accepts(value):
-            raise refuse(key, value, known.kind.allowed)
+            raise refuse(key, value, known.kind.allowed + path_hint(key, value))
         holder[leaf] = value
     return checked
 

@@ -112,6 +112,15 @@ def find_checkpoints(folder: Path) -> list[Path]:
     return resumable or found
 
 
+def occupied(folder: Path) -> CheckpointError:
+    """The error of a new run in a folder that holds checkpoints of another one."""
+    return CheckpointError(
+        f"{folder} holds a checkpoint already; continue from it with --resume, choose another "
+        "folder with --run-dir, or, if it was only a trial, remove it: "
+        f"rm -r {shlex.quote(str(folder))}"
+    )
+
+
 def load_newest(folder: Path) -> tuple[dict | None, Path | None, list[str]]:
     """Loads the newest undamaged checkpoint in the folder of a run.
 

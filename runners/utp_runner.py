@@ -20,18 +20,17 @@ from losses.byot import byot_losses, huber_loss
 from models.byot import Forecasts
 from runners import checkpoint, distributed
 from runners.atomic import write_json
-from runners.checkpoint import CheckpointError
 from runners.distributed import PeerLostError
 from runners.tracking.calibration import calibration, calibration_names
 from runners.tracking.meters import Meters, loss_names, loss_values
 from runners.tracking.run_log import RunLog
-from runners.tracking.validation_figures import ValidationFigures
+from runners.tracking.validation_figures import CURVES, ValidationFigures
 from runners.training import devices
 from runners.training.checkpoint_manager import CheckpointManager
 from runners.training.loader import DATASETS, StepBatches, open_corpus
 from runners.training.optimization import StepGuard, set_learning_rate
 from runners.training.stopping import Stopped, StopRequest, TrainingError
-from runners.training.stopwatch import Stopwatch
+from runners.training.stopwatch import Stopwatch, estimate_step
 
 
 class UTPRunner:
@@ -47,8 +46,8 @@ class UTPRunner:
             and are the first best.pt.
 
     Raises:
-        ConfigError: GPU_NUM does not fit this machine.
-        CorpusError: the corpus is missing or damaged.
+        ConfigError: GPU_NUM does not fit this machine, or there is no such corpus.
+        CorpusError: the corpus is damaged.
         CheckpointError: the folder of the run holds a checkpoint but `resume` is False, or a
             checkpoint cannot be used.
     """
@@ -58,10 +57,7 @@ class UTPRunner:
         self.run_dir = Path(config.TRAIN.CKPT_SAVE_DIR)
         found = bool(checkpoint.find_checkpoints(self.run_dir))
         if found and not resume:
-            raise CheckpointError(
-                f"{self.run_dir} holds a checkpoint already; continue from it with --resume, or "
-                "choose another folder with --run-dir"
-            )
+            raise checkpoint.occupied(self.run_dir)
         self.process = distributed.start(config.GPU_NUM, config.TRAIN.PEER_TIMEOUT)
         self.device = self.process.device
         self.train_windows, self.valid_windows = open_corpus(config, self.process)
@@ -130,7 +126,8 @@ class UTPRunner:
             self.train_windows, train, self.process, self.iteration, pin_memory
         )
         is_main, length = self.process.is_main, train.NUM_ITERATIONS
-        self.log = RunLog(self.run_dir, self.iteration, length, is_main, self.validation)
+        layers = self.wrapper.aux_head_layers
+        self.log = RunLog(self.run_dir, self.iteration, length, is_main, layers, self.validation)
         try:
             with StopRequest() as stop, distributed.naming_lost_peers():
                 self._begin()
@@ -142,7 +139,9 @@ class UTPRunner:
                     self.log.say(f"iteration {self.iteration}: {self.checkpoints.describe_end()}")
                 # The last step validates. A finished run that is resumed has no step to train.
                 validation = self.validation if self.iteration > first else self.validate()
-                self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
+                self.log.table(validation, self.iteration)
+                if self.pictures:
+                    self.pictures.save_curves(self.checkpoints.history, self.run_dir / CURVES)
                 self.checkpoints.check()
                 self._write_summary(validation)
         except RuntimeError as error:
@@ -266,9 +265,9 @@ class UTPRunner:
         return total, loss_values(total, losses, huber)
 
     def _validate_and_save_best(self) -> None:
-        before, self.validation = self.validation, self.validate()
-        is_best = self.checkpoints.count_validation(self.validation)
-        drawn = self.pictures.draw(self.validation, before) if self.pictures else {}
+        self.validation = self.validate()
+        is_best = self.checkpoints.count_validation(self.validation, self.iteration)
+        drawn = self.pictures.draw(self.checkpoints.history) if self.pictures else {}
         self.log.validation(self.validation, self.iteration, is_best, drawn)
         if is_best:
             self.checkpoints.save_best(self._state(), self.validation, self.log)
@@ -289,9 +288,8 @@ class UTPRunner:
         start, param = checkpoint.load_checkpoint(path), self.config.MODEL.PARAM
         new, left_out = checkpoint.load_weights(self.wrapper, start, path, param)
         self.corpus = join(start.get("corpus"), self.corpus)
-        self.notes.append(
-            f"initial weights from {path}; new heads on layers {new}, heads left out {left_out}"
-        )
+        changes = f"; new heads on layers {new}, heads left out {left_out}"
+        self.notes.append(f"initial weights from {path}{changes if new or left_out else ''}")
 
     def _resume(self) -> None:
         self.notes += self.checkpoints.lock()
@@ -338,8 +336,11 @@ class UTPRunner:
         )
         for note in self.notes:
             self.log.say(note)
-        settings = identity.flatten(self.checkpoints.config)
-        self.log.settings(settings, self.wrapper.aux_head_layers, self.iteration)
+        self.log.settings(identity.flatten(self.checkpoints.config), self.iteration)
+        if self.device.type == "cpu" and not self.config.TRAIN.COMPILE_MODEL:
+            seconds = estimate_step(self.wrapper, self.config, self.bfloat16)
+            left = self.config.TRAIN.NUM_ITERATIONS - self.iteration
+            self.log.warn_if_long(seconds, left, "by one forward pass, ")
 
     def _write_summary(self, validation: dict[str, float]) -> None:
         """Writes the results of a finished run to summary.json."""

@@ -23,14 +23,14 @@ def test_command_trains_and_says_where_the_curves_are(tmp_path):
     command += [*OVERRIDES, "-c", str(TINY), "--run-dir", "run", "VAL.INTERVAL=6"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "tensorboard --logdir run" in done.stderr
+    assert "tensorboard --logdir run --samples_per_plugin images=1000, then" in done.stderr
     # VAL.FIGURES is False: matplotlib would be seconds of importing for nothing.
     assert not re.search(r"\| +matplotlib$", done.stderr, re.MULTILINE)
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert 50 * 2**20 < summary["peak_memory"] < ballast.nbytes
     names = {path.name.partition(".out")[0] for path in (tmp_path / "run").iterdir()}
     files = {"best.pt", "latest.pt", "config.json", "training.log", "summary.json", "events"}
-    assert names == {".lock", *files}
+    assert names == {".lock", "heads", *files}
 
 
 def test_command_refuses_a_typo_with_one_line(tmp_path):
@@ -60,7 +60,7 @@ def test_an_option_cut_short_is_refused(capsys):
 def test_missing_corpus_says_how_to_make_it(tmp_path, monkeypatch, capsys):
     """Never fall back silently from one corpus to another."""
     monkeypatch.chdir(tmp_path)
-    assert train.main(["-c", str(TINY), "DATASET.NAME=mine"]) == 1
+    assert train.main(["-c", str(TINY), "DATASET.NAME=mine"]) == 2
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "python -m data.prepare FILE.csv ... --out datasets/mine" in err
@@ -102,3 +102,9 @@ def test_error_of_a_loader_worker_is_one_line(tmp_path, monkeypatch, capsys):
     assert train.main(arguments) == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("error: datasets/synthetic/train: sample 0 found no usable window")
+
+
+def test_git_does_not_see_what_the_pages_write():
+    """A commit would carry the runs that README and docs put into folders of the project."""
+    lines = (ROOT / ".gitignore").read_text().splitlines()
+    assert {"/checkpoints/", "/datasets/", "/runs/"} <= {*lines}

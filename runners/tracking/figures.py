@@ -164,7 +164,7 @@ def draw_depth(
         teacher: the teacher's error.
         num_layers: number of layers of the model.
         label: label of the y axis.
-        before: errors of all heads in the validation before, the teacher last; drawn in grey.
+        before: errors of all heads in the previous validation, the teacher last; drawn in grey.
 
     Returns:
         A matplotlib Figure.
@@ -176,7 +176,7 @@ def draw_depth(
     depths = [*(layer + 1 for layer in errors), num_layers]  # number of layers below each head
     if before is not None:
         axes.plot(depths, before, color=GREY, marker=".", linewidth=1)
-        axes.set_title("grey: the validation before", fontsize="small", loc="right", color=GREY)
+        axes.set_title("previous validation", fontsize="small", loc="right", color=GREY)
     axes.plot(depths, [*errors.values(), teacher], color=BLACK, linewidth=0.8)
     for layer, error in errors.items():
         axes.plot([layer + 1], [error], **student_style(layer) | {"linestyle": ""})
@@ -188,6 +188,35 @@ def draw_depth(
     axes.locator_params("y", nbins=5)
     axes.grid(alpha=0.25, axis="y")
     axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def draw_curves(iterations: Sequence[int], errors: dict[int, Sequence[float]],
+                teacher: Sequence[float], label: str):  # fmt: skip
+    """Draws the error of each head over the iterations.
+
+    Args:
+        iterations: x, [n].
+        errors: `{layer: errors of its student [n]}`, the shallowest layer first; NaN leaves a gap.
+        teacher: the teacher's errors, [n].
+        label: label of the y axis.
+
+    Returns:
+        A matplotlib Figure.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.5, 3.6), dpi=80)
+    axes = figure.add_axes((0.17, 0.14, 0.8, 0.77))
+    style = {"linewidth": 1.2, "markersize": 4}
+    for layer, values in errors.items():
+        axes.plot(iterations, values, **student_style(layer), **style, label=f"layer {layer}")
+    axes.plot(iterations, teacher, color=FORECAST_COLOUR, marker="s", **style, label="teacher")
+    axes.set(xlabel="iteration", ylabel=label)
+    axes.locator_params("both", nbins=5)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize="small")
     return figure
 
 

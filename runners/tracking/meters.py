@@ -17,6 +17,12 @@ def soft_meter(layer: int) -> str:
     return f"loss_soft_student_{layer}"
 
 
+def head_meters(head: Head) -> dict[str, str]:
+    """The meters of one head, `{name without the head: name}`; the teacher has no loss_soft."""
+    soft = {} if head == TEACHER else {"loss_soft": soft_meter(head)}
+    return {"loss_gt": gt_meter(head)} | soft
+
+
 def head_name(head: Head) -> str:
     """Name of a head for readers: 'layer 3', 'teacher'."""
     return TEACHER if head == TEACHER else f"layer {head}"

@@ -1,6 +1,7 @@
 """The output of a run: terminal, training.log, progress bar and TensorBoard."""
 
 import logging
+import shlex
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,11 @@ from runners.tracking.meters import gt_meter, head_name, soft_meter
 from runners.tracking.tensorboard import TensorBoardWriter
 
 DAY = 24 * 3600.0
+SLOW_STEP = 10.0  # seconds
+DIVERGED = 100.0  # loss; labels are z-scores up to 4
 SHOWN_FIRST = "MODEL.PARAM.BYOT.", "TRAIN.OPTIM.", "TRAIN.NUM_", "TRAIN.DATA.", "DATASET."
+# TensorBoard's page with the losses of all heads and nothing else.
+CURVES = "http://localhost:6006/?runFilter=heads&tagFilter=loss_(gt|soft)%24&smoothing=0#timeseries"
 logger = logging.getLogger("utp")
 
 
@@ -36,6 +41,7 @@ class RunLog:
         iteration: number of finished iterations at the start.
         num_iterations: number of iterations at the end.
         is_main: whether this is the main process.
+        layers: layers of the students.
         validation: meters of the last validation, if the run is resumed.
     """
 
@@ -45,12 +51,15 @@ class RunLog:
         iteration: int,
         num_iterations: int,
         is_main: bool,
+        layers: tuple[int, ...] = (),
         validation: dict[str, float] | None = None,
     ):
         self.folder = folder
         self.num_iterations = num_iterations
         self.is_main = is_main
+        self.layers = layers
         self._postfix = {}
+        self._has_diverged = False
         if validation:
             self._postfix["val"] = f"{validation[gt_meter(TEACHER)]:.4f}"
         # None: no bar if stderr is not a terminal.
@@ -58,7 +67,7 @@ class RunLog:
             total=num_iterations, initial=iteration, unit="it", disable=None if is_main else True
         )
         if is_main:
-            self.tensorboard = TensorBoardWriter(folder, iteration)
+            self.tensorboard = TensorBoardWriter(folder, iteration, layers)
             console = _AboveProgressBar()
             # DEBUG lines have the same content as the bar.
             console.setLevel(logging.INFO if sys.stderr.isatty() else logging.DEBUG)
@@ -81,18 +90,17 @@ class RunLog:
             line = f"iteration {iteration}: {number} non-finite steps skipped so far"
             self.say(line, logging.WARNING)
 
-    def settings(self, values: dict[str, object], layers: tuple[int, ...], iteration: int) -> None:
+    def settings(self, values: dict[str, object], iteration: int) -> None:
         """Writes the settings of the run, and once per run the chart layout, to TensorBoard.
 
         Args:
             values: settings as `{dotted key: value}`.
-            layers: layers of the students.
             iteration: number of finished iterations.
         """
         if not self.is_main:
             return
         keys = sorted(values, key=lambda key: not key.startswith(SHOWN_FIRST))
-        self.tensorboard.settings({key: values[key] for key in keys}, layers, iteration)
+        self.tensorboard.settings({key: values[key] for key in keys}, iteration)
         self._flush(iteration)
 
     def training(self, values: dict[str, float], iteration: int) -> None:
@@ -104,6 +112,13 @@ class RunLog:
         loss, teacher = f"{values['loss']:.4f}", f"{values[gt_meter(TEACHER)]:.4f}"
         self._postfix |= {"loss": loss, "teacher": teacher}
         self.progress.set_postfix(self._postfix)
+        if values[gt_meter(TEACHER)] > DIVERGED and not self._has_diverged:
+            self._has_diverged = True
+            self.say(
+                f"iteration {iteration}: the loss is {teacher}, and that of forecasting the mean "
+                "is below 6: this training diverges; lower TRAIN.OPTIM.PARAM.lr",
+                logging.WARNING,
+            )
         rate = values["samples_per_second"]
         self.say(
             f"iteration {iteration}: loss {loss}, teacher {teacher}, {rate:.0f} samples/s",
@@ -131,26 +146,35 @@ class RunLog:
         self.progress.set_postfix(self._postfix)
         self.say(f"iteration {iteration}: val/loss_gt_teacher {teacher}{best}")
 
-    def warn_if_long(self, seconds_per_step: float, num_steps: int) -> None:
-        """Warns if the rest of the run will take more than a day on this machine."""
+    def warn_if_long(self, seconds_per_step: float, num_steps: int, source: str = "") -> None:
+        """Warns if a step is slow, or if the rest of the run will take more than a day.
+
+        Args:
+            seconds_per_step: of this machine.
+            num_steps: steps that are left.
+            source: how the seconds were found; begins the line.
+        """
         days = seconds_per_step * num_steps / DAY
-        if days > 1:
+        if days > 1 or seconds_per_step > SLOW_STEP:
+            whole = f"{days:.1f} days" if days > 1 else f"{24 * days:.1f} hours"
             self.say(
-                f"at {seconds_per_step:.1f} s a step this run takes about {days:.1f} days on this "
-                "machine; for a smaller model: python train.py -c config/utp_tiny.py",
+                f"{source}at about {seconds_per_step:.1f} s a step this run takes about {whole} on "
+                "this machine; for a smaller model: python train.py -c config/utp_tiny.py",
                 logging.WARNING,
             )
 
-    def table(self, values: dict[str, float], layers: tuple[int, ...], iteration: int) -> None:
+    def table(self, values: dict[str, float], iteration: int) -> None:
         """Writes the validation losses of all heads, and the command that shows the curves."""
         rows = [("head", "val loss_gt", "val loss_soft")]
-        for layer in layers:
+        for layer in self.layers:
             gt, soft = values[gt_meter(layer)], values[soft_meter(layer)]
             rows.append((head_name(layer), f"{gt:.4f}", f"{soft:.4f}"))
         rows.append((head_name(TEACHER), f"{values[gt_meter(TEACHER)]:.4f}", "-"))
         lines = [f"  {head:10}{gt:>14}{soft:>16}" for head, gt, soft in rows]
         self.say("\n".join([f"validation losses after {iteration} iterations:", *lines]))
-        self.say(f"run folder {self.folder}; curves: tensorboard --logdir {self.folder}")
+        command = f"tensorboard --logdir {shlex.quote(str(self.folder))}"
+        command += " --samples_per_plugin images=1000"
+        self.say(f"run folder {self.folder}; curves: {command}, then open {CURVES}")
 
     def _flush(self, iteration: int) -> None:
         try:

@@ -14,8 +14,8 @@ from tensorboard.plugins.custom_scalar.metadata import CONFIG_SUMMARY_TAG
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from torch.utils.tensorboard import summary as summaries
 
-from losses.byot import TEACHER
-from runners.tracking.meters import gt_meter, soft_meter
+from losses.byot import TEACHER, Head
+from runners.tracking.meters import gt_meter, head_meters, soft_meter
 
 Layout = dict[str, dict[str, list]]
 FIRST_EVENTS = 5  # number of events to search; the layout is among the first ones of a file
@@ -64,48 +64,107 @@ def chart_layout(layers: tuple[int, ...]) -> Layout:
     }
 
 
+def head_folders(layers: tuple[int, ...]) -> dict[Head, str]:
+    """The folder of each head's own run, below the run's folder; sorted by name and by depth.
+
+    Args:
+        layers: layers of the students, the shallowest first.
+    """
+    digits = max(2, *(len(str(layer)) for layer in layers), 0)
+    return {layer: f"heads/layer_{layer:0{digits}}" for layer in layers} | {
+        TEACHER: f"heads/{TEACHER}"
+    }
+
+
 class TensorBoardWriter:
     """Writes the event files of one run; the x axis is the iteration.
 
-    Events that cannot be written are kept and written later, so a full disk loses no point.
+    The curves of each head stand also in a run of its own, in the folder `heads/<head>`. All heads
+    have the same tags there, so TensorBoard draws them in one chart, each in its own colour.
 
     Args:
         folder: folder of the run.
         iteration: number of finished iterations at the start; TensorBoard drops points that an
             earlier try wrote for later iterations.
+        layers: layers of the students.
     """
 
-    def __init__(self, folder: Path, iteration: int):
-        self._folder = folder
+    def __init__(self, folder: Path, iteration: int, layers: tuple[int, ...]):
+        self._layers = layers
         self._has_layout = any(map(_holds_layout, folder.glob("events.out.tfevents.*")))
-        self._events = []  # events of the newest iteration, and events that are not on disk
-        self._num_written = 0  # number of written events in this list
-        self._first_step = iteration + 1
-        self._file = self._open(self._first_step)
+        self._run = _EventFile(folder, iteration + 1)
+        self._heads = {
+            head: _EventFile(folder / name, iteration + 1)
+            for head, name in head_folders(layers).items()
+        }
 
     def scalars(self, group: str, values: dict[str, float], iteration: int) -> None:
-        """Adds a point to each curve `<group>/<name>`."""
+        """Adds a point to each curve `<group>/<name>`, and to the curves of each head's own run."""
         for name, value in values.items():
-            self._add(summaries.scalar(f"{group}/{name}", value), iteration)
+            self._run.add(summaries.scalar(f"{group}/{name}", value), iteration)
+        for head, file in self._heads.items():
+            for tag, name in head_meters(head).items():
+                if name in values:
+                    file.add(summaries.scalar(f"{group}/{tag}", values[name]), iteration)
 
     def pictures(self, pictures: dict[str, ndarray], iteration: int) -> None:
         """Adds pictures `{tag: picture [height, width, 3] uint8}`."""
         for tag, picture in pictures.items():
-            self._add(summaries.image(tag, picture, dataformats="HWC"), iteration)
+            self._run.add(summaries.image(tag, picture, dataformats="HWC"), iteration)
 
-    def settings(self, values: dict[str, object], layers: tuple[int, ...], iteration: int) -> None:
+    def settings(self, values: dict[str, object], iteration: int) -> None:
         """Adds the settings as a text, and once per run the layout of its charts.
 
         Args:
             values: `{key: value}`, in the order of the displayed table.
-            layers: layers of the students.
             iteration: number of finished iterations.
         """
         rows = "\n".join(f"| {key} | `{value!r}` |" for key, value in values.items())
-        self._add(summaries.text("config", f"| key | value |\n|---|---|\n{rows}"), iteration)
+        self._run.add(summaries.text("config", f"| key | value |\n|---|---|\n{rows}"), iteration)
         if not self._has_layout:
-            self._add(summaries.custom_scalars(chart_layout(layers)), iteration=0)
+            self._run.add(summaries.custom_scalars(chart_layout(self._layers)), iteration=0)
             self._has_layout = True
+
+    def flush(self) -> None:
+        """Writes all events to disk.
+
+        Raises:
+            OSError: writing failed; the next call tries again.
+        """
+        for file in (self._run, *self._heads.values()):
+            file.flush()
+
+    def close(self) -> None:
+        """Writes the remaining events, if the disk can be written."""
+        for file in (self._run, *self._heads.values()):
+            file.close()
+
+
+class _EventFile:
+    """The events of one folder.
+
+    Events that cannot be written are kept and written later, so a full disk loses no point.
+
+    Args:
+        folder: where the file is created.
+        first_step: the first iteration that is written; points of older files from there on are
+            dropped.
+    """
+
+    def __init__(self, folder: Path, first_step: int):
+        self._folder = folder
+        self._events = []  # events of the newest iteration, and events that are not on disk
+        self._num_written = 0  # number of written events in this list
+        self._first_step = first_step
+        self._file = self._open(first_step)
+
+    def add(self, summary: Any, iteration: int) -> None:
+        """Adds an event; `flush` writes it."""
+        on_disk = self._file is not None and self._num_written == len(self._events)
+        if on_disk and self._events and self._events[-1].step < iteration:
+            self._events.clear()
+            self._num_written = 0
+        self._events.append(Event(summary=summary, step=iteration, wall_time=time.time()))
 
     def flush(self) -> None:
         """Writes all events to disk.
@@ -135,15 +194,12 @@ class TensorBoardWriter:
             if self._file is not None:
                 self._file.close()
 
-    def _add(self, summary: Any, iteration: int) -> None:
-        on_disk = self._file is not None and self._num_written == len(self._events)
-        if on_disk and self._events and self._events[-1].step < iteration:
-            self._events.clear()
-            self._num_written = 0
-        self._events.append(Event(summary=summary, step=iteration, wall_time=time.time()))
-
     def _open(self, purge_step: int) -> EventFileWriter:
         """Opens a new event file; TensorBoard drops points of older files from purge_step on."""
+        # Readers sort files by name: the second, the process, a counter without leading zeros. So
+        # only files of different seconds are sure to be in order.
+        while any(self._folder.glob(f"events.out.tfevents.{int(time.time()):010d}.*")):
+            time.sleep(0.02)
         file = EventFileWriter(str(self._folder))
         start = SessionLog(status=SessionLog.START)
         file.add_event(Event(step=purge_step, wall_time=time.time(), session_log=start))

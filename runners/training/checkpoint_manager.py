@@ -30,6 +30,7 @@ class CheckpointManager:
     Attributes:
         best_metrics: validation meters of best.pt, `{"val/<meter>": value, "iteration": int}`.
         since_best: number of validations since the last one with a better teacher.
+        history: loss_gt of each head in all validations, `{iteration: {meter: value}}`.
     """
 
     def __init__(self, folder: Path, config: dict, process: Process):
@@ -38,6 +39,7 @@ class CheckpointManager:
         self.process = process
         self.best_metrics = {}
         self.since_best = 0
+        self.history = {}
         self._saved_iteration = 0  # of latest.pt; iteration 0 is never saved
         self._failed = {}  # {file name: error of the last save}
         self._latest_is_damaged = False
@@ -104,7 +106,8 @@ class CheckpointManager:
             return None, [f"{self.folder} holds no checkpoint; starting from the beginning"]
         self._check_same_training(state, path)
         self.best_metrics = state["best_metrics"]
-        self.since_best = state.get("since_best", 0)  # old checkpoints lack it
+        self.since_best = state.get("since_best", 0)  # old checkpoints lack both
+        self.history = state.get("history", {})
         self._latest_is_damaged = bool(damaged)
         self._saved_iteration = None if damaged else state["iteration"]
         then = identity.flatten(state["config"]) | {"processes": state["world_size"]}
@@ -139,14 +142,17 @@ class CheckpointManager:
             text = ", ".join(f"{key} {then!r} -> {now!r}" for key, (then, now) in changes.items())
             raise CheckpointError(f"{path} is from a training with other settings: {text}")
 
-    def count_validation(self, values: dict[str, float]) -> bool:
-        """Counts a validation; every process must call this method.
+    def count_validation(self, values: dict[str, float], iteration: int) -> bool:
+        """Counts a validation, and keeps its losses; every process must call this method.
 
         Returns:
             Whether the validation loss of the teacher, which makes the forecasts, is a new low.
             The first process decides, so that all of them save and end at the same step.
         """
         loss = gt_meter(TEACHER)
+        self.history[iteration] = {
+            name: value for name, value in values.items() if name.startswith("loss_gt")
+        }
         own = values[loss] < self.best_metrics.get(f"val/{loss}", math.inf)
         is_best = bool(distributed.all_gather_ints(own)[0][0])
         self.since_best = 0 if is_best else self.since_best + 1
@@ -198,6 +204,7 @@ class CheckpointManager:
             "world_size": self.process.world_size,
             "best_metrics": self.best_metrics,
             "since_best": self.since_best,
+            "history": self.history,
         }
         error = None
         if self.process.is_main:

@@ -8,6 +8,7 @@ from pathlib import Path
 from easydict import EasyDict
 from torch.utils.data import DataLoader
 
+from config.schema import ConfigError
 from data.corpus import MIN_CONTEXT, MIN_TARGET, Corpus, CorpusError, read_prepared
 from data.splitting import Lengths
 from data.synthetic import ensure_synthetic
@@ -26,7 +27,8 @@ def open_corpus(config: EasyDict, process: Process) -> tuple[WindowDataset, Wind
         The training windows and the validation windows.
 
     Raises:
-        CorpusError: the corpus is missing or damaged, or was prepared for shorter windows.
+        ConfigError: there is no such corpus.
+        CorpusError: the corpus is damaged, or was prepared for shorter windows.
     """
     name, param = config.DATASET.NAME, config.DATASET.PARAM
     root = DATASETS / name
@@ -35,7 +37,7 @@ def open_corpus(config: EasyDict, process: Process) -> tuple[WindowDataset, Wind
             ensure_synthetic(root)
         distributed.barrier()
     if not root.is_dir():
-        raise CorpusError(
+        raise ConfigError(
             f"DATASET.NAME {name!r}: there is no corpus at {root}; create it with: "
             f"python -m data.prepare FILE.csv ... --out {root}"
         )

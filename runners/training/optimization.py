@@ -100,7 +100,8 @@ class StepGuard:
             raise TrainingError(
                 f"{self.limit} steps in a row had a non-finite loss or gradient, from iteration "
                 f"{first + 1} on (samples {samples[0]} to {samples[1]} of seed {seed}); the "
-                f"weights are those of iteration {first}"
+                f"weights are those of iteration {first}; lower TRAIN.OPTIM.PARAM.lr, or look at "
+                "these samples if a lower one ends here too"
             )
         return bad_steps
 

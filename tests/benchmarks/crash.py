@@ -231,13 +231,19 @@ def differing(a, b, path: str = "") -> list[str]:
     return [] if same else [path]
 
 
-def points(run: Path) -> dict[str, list[tuple[int, float]]]:
-    """Every point of every curve, in order: one that is there twice shows."""
-    events = EventAccumulator(str(run), {"scalars": 0}).Reload()
-    return {
-        tag: [(event.step, event.value) for event in events.Scalars(tag)]
-        for tag in events.Tags()["scalars"]
-    }
+def points(run: str | Path) -> dict[str, list[tuple[int, float]]]:
+    """Every point of every curve, in order: one that is there twice shows.
+
+    Returns:
+        `{tag: [(iteration, value), ...]}`; the tags of a head's own run begin with its folder.
+    """
+    found, run = {}, Path(run)
+    for folder in (run, *sorted(run.glob("heads/*"))):
+        events = EventAccumulator(str(folder), {"scalars": 0}).Reload()
+        for tag in events.Tags()["scalars"]:
+            points = [(event.step, event.value) for event in events.Scalars(tag)]
+            found[str(folder.relative_to(run) / tag)] = points
+    return found
 
 
 if __name__ == "__main__":

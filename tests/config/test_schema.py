@@ -63,7 +63,11 @@ MALFORMED = [
     ("DATASET.PARAM.context_length=257", "DATASET.PARAM.context_length", "= 256"),
     ("DATASET.PARAM.target_length=33", "DATASET.PARAM.target_length", "= 32"),
     ("DATASET.PARAM.num_valid_samples=0", "DATASET.PARAM.num_valid_samples", "from 1 to"),
-    ("DATASET.NAME=../other", "DATASET.NAME", "letters"),
+    ("DATASET.NAME=../other", "DATASET.NAME", "not starting with '.'\n"),
+    ("DATASET.NAME=other/wide", "DATASET.NAME", "not starting with '.'\n"),
+    ("DATASET.NAME=datasets/wide", "DATASET.NAME", "datasets/wide: DATASET.NAME=wide\n"),
+    ("DATASET.NAME=wide/", "DATASET.NAME", "datasets/wide: DATASET.NAME=wide\n"),
+    ("DATASET.NAME=", "DATASET.NAME", "letters"),
     ("GPU_NUM=1000", "GPU_NUM", "visible GPUs"),
     ("GPU_NUM=-1", "GPU_NUM", "from 0 to"),
     ("ENV.SEED=-1", "ENV.SEED", "0 to"),
@@ -99,6 +103,7 @@ MALFORMED = [
     (f"TRAIN.CKPT_SAVE_DIR={__file__}", "TRAIN.CKPT_SAVE_DIR", f"{__file__} is no folder"),
     (f"TRAIN.CKPT_SAVE_DIR={__file__}/run", "TRAIN.CKPT_SAVE_DIR", f"{__file__} is no folder"),
     ("NUM_ITERATIONS", "NUM_ITERATIONS", "KEY=VALUE"),
+    ("config/utp_tiny.py", "config/utp_tiny.py", "the configuration: -c config/utp_tiny.py"),
     (" =1", "=1", "KEY=VALUE"),
     ("model.param.embed_dim=64", "model.param.embed_dim", "MODEL.PARAM.embed_dim"),
 ]
@@ -145,8 +150,9 @@ def test_value_that_only_a_file_can_hold_is_refused(key, line, tmp_path):
         "from config.utp_base import CFG, UTP, UTPRunner\n"
         f"CFG = copy.deepcopy(CFG)\nCFG.{key} = {line}\n"
     )
-    with pytest.raises(ConfigError, match=f"^{key}: found .*; allowed: "):
+    with pytest.raises(ConfigError, match=f"^{key}: found .*; allowed: ") as refused:
         load_config(file)
+    assert (".tolist() converts" in str(refused.value)) == ("numpy" in line)
 
 
 @pytest.mark.parametrize("key", [k for k in SCHEMA if k != "GPU_NUM"])

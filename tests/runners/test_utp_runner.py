@@ -144,9 +144,8 @@ def test_one_step_is_the_same_however_the_batch_is_split(split):
         output = "".join(process.communicate(timeout=90))
         assert process.returncode == 0, output
         others.append(folder)
-    assert pictures(split["distributed"][1]) == {
-        "val/forecasts": [3, 6], "val/loss_gt_over_depth": [3, 6]
-    }  # fmt: skip
+    names = ("val/forecasts", "val/loss_gt_over_depth", "val/loss_gt_over_iterations")
+    assert pictures(split["distributed"][1]) == {name: [3, 6] for name in names}
     whole = scalars("whole")
     for other in others:
         curves = scalars(other)
@@ -220,9 +219,9 @@ def test_run_of_more_than_a_day_is_said_after_the_first_steps(monkeypatch):
     monkeypatch.setattr("runners.tracking.run_log.DAY", 1e-6)
     run("run", "TRAIN.NUM_ITERATIONS=8")
     text = Path("run/training.log").read_text()
-    assert (
-        text.index("iteration 2:") < text.index("config/utp_tiny.py") < text.index("iteration 4:")
-    )
+    assert text.index("by one forward pass, at about") < text.index("iteration 1:")
+    later = text.rindex("config/utp_tiny.py")
+    assert text.index("iteration 2:") < later < text.index("iteration 4:")
 
 
 def test_log_ends_with_a_table_by_head():
@@ -231,7 +230,8 @@ def test_log_ends_with_a_table_by_head():
     text = Path("run/training.log").read_text()
     for name in ("loss_gt_head_0", "loss_gt_teacher", "loss_soft_student_1"):
         assert f"{runner.validate()[name]:.4f}" in text[text.index("validation losses after 6") :]
-    assert "tensorboard --logdir run" in text
+    command = "tensorboard --logdir run --samples_per_plugin images=1000"
+    assert f"{command}, then open http://localhost:6006/?runFilter=heads&" in text
 
 
 def test_the_last_validation_is_of_the_last_weights():

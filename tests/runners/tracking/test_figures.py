@@ -17,6 +17,7 @@ from runners.tracking.figures import (
     Window,
     choose_bands,
     draw_coverage,
+    draw_curves,
     draw_depth,
     draw_forecast,
     draw_windows,
@@ -96,11 +97,25 @@ def test_depth_figure_holds_each_head_at_its_depth():
     before, joined, *heads, level = axes.lines
     assert list(before.get_ydata()) == [0.9, 0.8, 0.7]
     assert before.get_color() == GREY
+    assert axes.get_title(loc="right") == "previous validation"
     assert list(joined.get_ydata()) == [0.5, 0.4, 0.3]
     assert [tuple(head.get_xydata()[0]) for head in heads] == [(2, 0.5), (4, 0.4), (6, 0.3)]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "3", "teacher"]
     assert set(level.get_ydata()) == {0.3}
     assert len(draw_depth({1: 0.5}, 0.3, 6, "MAE").axes[0].lines) == 4
+
+
+def test_curves_hold_each_head_in_the_colour_of_the_other_figures():
+    """A legend that names another line, or a layer that is green here and orange there."""
+    (axes,) = draw_curves([0, 5], {1: [3.0, 2.0], 3: [2.5, NAN]}, [2.0, 1.0], "loss").axes
+    found = {line.get_label(): line for line in axes.lines}
+    assert [*found] == [text.get_text() for text in axes.get_legend().get_texts()]
+    assert [*found] == ["layer 1", "layer 3", "teacher"]
+    for name, values in (("layer 1", [3, 2]), ("layer 3", [2.5, NAN]), ("teacher", [2, 1])):
+        np.testing.assert_array_equal(found[name].get_ydata(), values)
+        np.testing.assert_array_equal(found[name].get_xdata(), [0, 5])
+    colours = [student_style(1)["color"], student_style(3)["color"], FORECAST_COLOUR]
+    assert [line.get_color() for line in axes.lines] == colours
 
 
 def a_window(quantiles, layers=(1, 3)) -> Window:
@@ -195,6 +210,7 @@ def test_losses_that_are_not_finite_are_drawn_around():
         draw_windows([window]),
         draw_windows([nothing]),
         draw_depth({1: NAN}, math.inf, 6, "loss", [1.0, NAN]),
+        draw_curves([1, 2], {1: [NAN, NAN]}, [1.0, math.inf], "loss"),
     ):
         assert np.ptp(render(figure)) == 255
 

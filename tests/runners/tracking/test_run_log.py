@@ -10,6 +10,11 @@ def test_long_run_is_said_with_a_way_out(tmp_path, capsys):
     log = RunLog(tmp_path, 0, 100_000, is_main=True)
     log.warn_if_long(0.5, 100_000)  # 50,000 s are 13.9 hours
     assert "utp_tiny" not in (tmp_path / "training.log").read_text()
+    log.warn_if_long(30.0, 360, "by one forward pass, ")  # 3 hours, but a slow step
+    assert (
+        "by one forward pass, at about 30.0 s a step this run takes about 3.0 hours"
+        in capsys.readouterr().err
+    )
     log.warn_if_long(9.0, 100_000)  # 900,000 s are 10.4 days
     log.close()
     text = (tmp_path / "training.log").read_text()
@@ -32,7 +37,7 @@ def test_charts_are_laid_out_once_and_settings_said_at_every_start(tmp_path):
     # Killed before its first checkpoint, started again, resumed.
     for iteration, rate in ((0, 0.5), (0, 0.5), (7, 0.25)):
         log = RunLog(tmp_path, iteration, 10, is_main=True)
-        log.settings({"ENV.SEED": 0, "TRAIN.OPTIM.PARAM.lr": rate}, (1, 3), iteration)
+        log.settings({"ENV.SEED": 0, "TRAIN.OPTIM.PARAM.lr": rate}, iteration)
         log.close()
     events = EventAccumulator(str(tmp_path)).Reload()
     assert len(events.Tensors("custom_scalars__config__")) == 1
@@ -50,7 +55,7 @@ def test_a_run_of_an_older_version_gets_its_charts_when_it_is_resumed(tmp_path):
     log.validation({"loss_gt_teacher": 1.0}, 7, is_best=True, pictures={})
     log.close()
     log = RunLog(tmp_path, 7, 10, is_main=True)
-    log.settings({}, (1,), 7)
+    log.settings({}, 7)
     log.close()
     events = EventAccumulator(str(tmp_path)).Reload()
     assert len(events.Tensors("custom_scalars__config__")) == 1
@@ -69,6 +74,19 @@ def test_the_bar_has_the_last_validation_beside_the_loss(tmp_path, monkeypatch):
     first = {"loss": "2.0000", "teacher": "1.5000", "val": "1.7500"}
     second = first | {"val": "1.2500"}
     assert shown == [first, second, second | {"loss": "1.0000"}]
+
+
+def test_a_training_that_diverges_is_told_what_to_do(tmp_path, capsys):
+    """Someone waits for hours while the loss is a million."""
+    log = RunLog(tmp_path, 0, 10, is_main=True)
+    for iteration, loss in enumerate((1.5, 90.0, 713.0, 1e9), start=1):
+        values = {"loss": 1.5, "loss_gt_teacher": loss, "samples_per_second": 3.0}
+        log.training(values, iteration)
+    log.close()
+    lines = [line for line in capsys.readouterr().err.splitlines() if "diverges" in line]
+    assert len(lines) == 1
+    assert "iteration 3: the loss is 713.0000, " in lines[0]
+    assert lines[0].endswith("lower TRAIN.OPTIM.PARAM.lr")
 
 
 class Shown(list):

@@ -6,16 +6,18 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import chdir
+from contextlib import chdir, nullcontext
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import numpy as np
 import pytest
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from runners.tracking.tensorboard import chart_layout
+from runners.tracking.tensorboard import TensorBoardWriter, chart_layout, head_folders
 from runners.training.loader import StepBatches
 from tests.benchmarks.crash import points
 from tests.small import BYOT_OFF, FIGURES, POINT, make_corpus, run
@@ -100,8 +102,30 @@ def board(tmp_path_factory):
 
 
 def test_runs_are_told_apart_by_their_folders(board):
-    """All arms of an ablation would have one name."""
-    assert board.json("runs") == ["byot/seed_0", "none/seed_0"]
+    """All arms of an ablation would have one name, or heads be out of their order."""
+    heads = [f"byot/seed_0/heads/{name}" for name in ("layer_00", "layer_01", "teacher")]
+    runs = ["byot/seed_0", *heads, "none/seed_0", "none/seed_0/heads/teacher"]
+    assert board.json("runs") == runs
+
+
+def test_a_head_is_a_run_with_the_tags_of_every_other_head(board):
+    """A chart would hold one head alone, or a line show the losses of another head."""
+    tags = board.json("plugin/scalars/tags")
+    for head in ("layer_00", "layer_01", "teacher"):
+        name = head.replace("layer_0", "head_")
+        own = {f"{group}/loss_gt": f"{group}/loss_gt_{name}" for group in ("train", "val")}
+        if head != "teacher":
+            soft = name.replace("head", "student")
+            own |= {f"{group}/loss_soft": f"{group}/loss_soft_{soft}" for group in ("train", "val")}
+        assert tags[f"byot/seed_0/heads/{head}"].keys() == own.keys()
+        assert not own.keys() & tags["byot/seed_0"].keys()  # the run itself is no line among them
+        for tag, of_run in own.items():
+            run = {"run": "byot/seed_0", "tag": of_run}
+            expected = board.json("plugin/scalars/scalars", **run)
+            run = {"run": f"byot/seed_0/heads/{head}", "tag": tag}
+            found = board.json("plugin/scalars/scalars", **run)
+            assert [point[1:] for point in found] == [point[1:] for point in expected]
+    assert tags["none/seed_0/heads/teacher"].keys() == {"train/loss_gt", "val/loss_gt"}
 
 
 def test_all_heads_are_in_one_chart_by_depth(board):
@@ -129,11 +153,18 @@ def test_all_heads_are_in_one_chart_by_depth(board):
 
 def test_curves_of_a_resumed_run_have_each_iteration_once(board):
     """Curves would have a gap, or a loop back, where the run went on."""
-    for tag, expected in (("train/loss", [1, 2, 3, 4, 5, 6]), ("val/loss_gt_head_1", [2, 4, 6])):
-        served = board.json("plugin/scalars/scalars", run="byot/seed_0", tag=tag)
+    for name, expected in (
+        ("train/loss", [1, 2, 3, 4, 5, 6]),
+        ("val/loss_gt_head_1", [2, 4, 6]),
+        ("heads/layer_01/train/loss_soft", [1, 2, 3, 4, 5, 6]),
+        ("heads/teacher/val/loss_gt", [2, 4, 6]),
+    ):
+        folder, tag = re.fullmatch(r"(?:(heads/\w+)/)?(.+)", name).groups()
+        run = f"byot/seed_0/{folder}" if folder else "byot/seed_0"
+        served = board.json("plugin/scalars/scalars", run=run, tag=tag)
         assert [step for _, step, _ in served] == expected
         # The reader of `--load_fast=false`, which needs to be told what a resumption replaces.
-        read = points(board.folder / "byot" / "seed_0")[tag]
+        read = points(board.folder / "byot" / "seed_0")[name]
         assert [step for step, _ in read] == expected
 
 
@@ -141,8 +172,9 @@ def test_pictures_of_each_validation_are_served(board):
     """Images could not be opened by a browser, or only the last one be kept."""
     from matplotlib.image import imread
 
-    assert set(board.json("plugin/images/tags")["none/seed_0"]) == {"val/forecasts"}
-    tags = {"val/forecasts", "val/loss_gt_over_depth"}
+    tags = {"val/forecasts", "val/loss_gt_over_iterations"}
+    assert set(board.json("plugin/images/tags")["none/seed_0"]) == tags
+    tags.add("val/loss_gt_over_depth")
     assert set(board.json("plugin/images/tags")["byot/seed_0"]) == tags
     for tag in tags:
         images = board.images("byot/seed_0", tag)
@@ -171,3 +203,50 @@ def test_a_layer_is_not_taken_for_one_that_begins_like_it():
     first, *_ = charts["val: loss_gt by head (1, 11, teacher)"][1]
     assert re.match(first, "val/loss_gt_head_1")
     assert not re.match(first, "val/loss_gt_head_11")
+
+
+def test_names_of_heads_sort_by_depth():
+    """Layer 10 would stand before layer 9, and the teacher in the middle."""
+    for layers in ((), (1, 3), (0, 9, 10, 11), (2, 99, 100)):
+        names = [*head_folders(layers).values()]
+        assert names == sorted(names)
+        assert names[-1] == "heads/teacher"
+    assert head_folders((1, 11))[1] == "heads/layer_01"
+
+
+def test_points_of_a_head_that_could_not_be_written_are_written_later(tmp_path, monkeypatch):
+    """A head's line would have a hole where the disk was full after the run's own file."""
+    flush, full = EventFileWriter.flush, []
+
+    def flush_on_full_disk(file):
+        if file.get_logdir().endswith("layer_00") and full:
+            raise OSError(28, "No space left on device")
+        flush(file)
+
+    monkeypatch.setattr(EventFileWriter, "flush", flush_on_full_disk)
+    writer = TensorBoardWriter(tmp_path, 0, (0,))
+    for iteration in range(1, 5):
+        full[:] = [True] if iteration == 3 else []
+        values = dict.fromkeys(("loss_gt_head_0", "loss_gt_teacher"), iteration / 2)
+        writer.scalars("val", values, iteration)
+        with pytest.raises(OSError, match="No space") if full else nullcontext():
+            writer.flush()
+    writer.close()
+    expected = [(i, i / 2) for i in range(1, 5)]
+    curves = points(tmp_path)
+    assert curves["heads/layer_00/val/loss_gt"] == expected
+    assert curves["heads/teacher/val/loss_gt"] == curves["val/loss_gt_head_0"] == expected
+
+
+def test_files_of_one_second_are_read_in_their_order(tmp_path, monkeypatch):
+    """A run that is resumed at once would lose its points: file 10 sorts before file 9."""
+    for first, uid in ((1, 9), (2, 10)):
+        monkeypatch.setattr("tensorboard.summary.writer.event_file_writer._global_uid",
+                            SimpleNamespace(get=lambda uid=uid: uid))  # fmt: skip
+        writer = TensorBoardWriter(tmp_path, first - 1, ())
+        writer.scalars("val", {"loss_gt_teacher": 0.5}, first)
+        writer.close()
+    curves = points(tmp_path)
+    assert (
+        curves["val/loss_gt_teacher"] == curves["heads/teacher/val/loss_gt"] == [(1, 0.5), (2, 0.5)]
+    )

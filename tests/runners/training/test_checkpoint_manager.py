@@ -255,7 +255,7 @@ def test_curves_that_could_not_be_written_are_written_later(monkeypatch):
     assert [f"iteration {i}: TensorBoard's file cannot" in said for i in (1, 2, 3, 4, 5, 6)] == [
         False, True, True, False, True, False
     ]  # fmt: skip
-    one, other = points("undisturbed"), points("run")
+    one, other = points(Path("undisturbed")), points(Path("run"))
     assert one.keys() == other.keys()
     for tag in one.keys() - {"train/samples_per_second"}:
         assert other[tag] == one[tag]

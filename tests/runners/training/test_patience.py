@@ -145,8 +145,8 @@ def test_validations_without_a_finite_loss_end_the_run_too():
     """NaN is no better teacher; the log line would fail for want of a best one."""
     config = identity.to_plain(small_config("run", TWO))
     manager = CheckpointManager(Path("run"), config, distributed.start(0, 60))
-    for has_lost in (False, True):
-        assert manager.count_validation({"loss_gt_teacher": float("nan")}) is False
+    for i, has_lost in enumerate((False, True)):
+        assert manager.count_validation({"loss_gt_teacher": float("nan")}, i) is False
         assert manager.has_lost_patience() is has_lost
     assert "best: none" in manager.describe_end()
 
@@ -159,6 +159,6 @@ def test_first_process_decides_for_all(monkeypatch, first):
     monkeypatch.setattr(distributed, "all_gather_ints", lambda own: [[int(first)], [own]])
     manager.best_metrics = {"val/loss_gt_teacher": 2.0, "iteration": 1}
     for loss in (1.0, 3.0):
-        assert manager.count_validation({"loss_gt_teacher": loss}) is first
+        assert manager.count_validation({"loss_gt_teacher": loss}, 2) is first
     assert manager.since_best == (0 if first else 2)
     assert manager.has_lost_patience() is not first

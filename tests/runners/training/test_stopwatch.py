@@ -1,8 +1,9 @@
 """The clock of a training, on a clock that the test sets."""
 
 import pytest
+import torch
 
-from runners.training.stopwatch import Stopwatch
+from runners.training.stopwatch import Stopwatch, estimate_step
 
 
 @pytest.fixture
@@ -55,3 +56,17 @@ def test_the_first_step_is_not_timed(clock):
     # After the first step and its wait: 2, 3 and one more second of waiting, in two steps.
     assert seconds == [None, None, 3.0, None]
     assert len(waits) == 2
+
+
+def test_a_step_is_estimated_before_it_is_taken(clock):
+    """The first step of utp_base takes minutes on a laptop, and says nothing until it is done."""
+
+    def model(context, horizon):
+        assert (context.shape, horizon) == ((1, 64), 16)
+        assert not torch.is_grad_enabled()
+        clock[0] += 0.5
+
+    train = {"DATA": {"BATCH_SIZE": 8}, "GRAD_ACCUMULATION_STEPS": 2}
+    windows = {"PARAM": {"context_length": 64, "target_length": 16}}
+    # 16 windows, each one forward pass and a backward pass that takes twice as long.
+    assert estimate_step(model, {"DATASET": windows, "TRAIN": train}, False) == 3 * 16 * 0.5
