@@ -137,9 +137,14 @@ class CheckpointManager:
             raise CheckpointError(f"{path} is from a training with other settings: {text}")
 
     def is_best(self, values: dict[str, float]) -> bool:
-        """Whether the validation loss of the teacher, which makes the forecasts, is a new low."""
+        """Whether the validation loss of the teacher, which makes the forecasts, is a new low.
+
+        The first process decides for all: rounding must not part them. Every process must call
+        this.
+        """
         loss = gt_meter(TEACHER)
-        return values[loss] < self.best_metrics.get(f"val/{loss}", math.inf)
+        own = values[loss] < self.best_metrics.get(f"val/{loss}", math.inf)
+        return bool(distributed.all_gather_ints(own)[0][0])
 
     def save_best(self, state: dict, values: dict[str, float], log: RunLog) -> None:
         """Saves best.pt with its validation meters."""
