@@ -18,7 +18,7 @@ def event(key: str, device: DeviceType, microseconds: float, is_label: bool = Fa
 
 
 def test_kernels_count_once():
-    """A device would compute 200 % of the time: operations and labels hold the kernels' time too."""
+    """A device would compute 200 % of the time: operations and labels hold it too."""
     events = [
         event("forward", DeviceType.CPU, 0.0, True),
         event("forward", DeviceType.CUDA, 5e6, True),

@@ -1,4 +1,4 @@
-"""Training with torch.compile. Dynamo traces the model; no code is generated, which takes longer."""
+"""Training with torch.compile: Dynamo traces the model, but no code is generated."""
 
 import shutil
 from collections import Counter
