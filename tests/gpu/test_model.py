@@ -44,7 +44,7 @@ def test_attention_kernel_is_right(kernel, lengths, say):
     try:
         error = checks.attention_error(getattr(SDPBackend, kernel), "cuda", lengths, torch.bfloat16)
     except RuntimeError as refused:
-        if "No available kernel" not in str(refused):
+        if not str(refused).startswith(("No available kernel", "No viable backend")):
             raise
         pytest.skip(f"{kernel} does not take {lengths} here")
     say(f"{kernel} {lengths}: error {error:.1e}")
