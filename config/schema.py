@@ -186,6 +186,13 @@ SCHEMA: dict[str, Key] = {
     "TRAIN.MAX_SKIPPED_STEPS": Key(
         COUNT, "non-finite steps in a row that end the training; fewer are skipped", RESULT, 10
     ),
+    "TRAIN.PATIENCE": Key(
+        optional(COUNT, "off"),
+        "validations in a row without a new lowest val/loss_gt_teacher that end the run",
+        RESULT,
+        None,
+        added_later=True,
+    ),
     "TRAIN.PEER_TIMEOUT": Key(
         COUNT,
         "seconds to wait for another process of the run; then it counts as lost",

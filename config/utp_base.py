@@ -89,6 +89,7 @@ CFG.TRAIN.COMPILE_MODEL = False
 CFG.TRAIN.CUDNN_ATTENTION = False  # its backward pass may give NaN in bfloat16 (pytorch #196678)
 CFG.TRAIN.LOG_INTERVAL = 50
 CFG.TRAIN.MAX_SKIPPED_STEPS = 10  # training ends after this many non-finite steps in a row
+CFG.TRAIN.PATIENCE = None  # a run ends after this many validations without a better teacher
 CFG.TRAIN.PEER_TIMEOUT = 600  # seconds until a process that does not answer counts as lost
 
 ############################## Validation ###############################

@@ -43,7 +43,7 @@ def add_table_arguments(parser: argparse.ArgumentParser) -> None:
         help="cells that stand for a missing value: -9999 (--missing=-1e34 for one with an "
         "exponent)")  # fmt: skip
     add("--keep", nargs="+", action="extend", metavar="VALUE",
-        help="numbers that look as if they stood for a missing value, and do not")  # fmt: skip
+        help="numbers that look like marks of missing values, and are none; or all")  # fmt: skip
     add("--sep", metavar="CHAR", help="between two cells; '\\t' is a tab")
     add("--decimal", metavar="CHAR", help="decimal point: . or ,")
     add("--encoding", metavar="NAME", help="of a text file: utf-8, latin-1, utf-16, ...")

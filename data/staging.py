@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -24,11 +23,10 @@ from tqdm import tqdm
 
 from data.calendar import CalendarError, fill_gaps, find_calendar
 from data.corpus import CorpusError, writing
+from data.provenance import file_facts
 from data.scaling import standardise
 from data.splitting import Lengths, trim
 from data.tables import Item, TableError, TableOptions, read_items
-
-BLOCK = 1 << 24  # bytes of a file that are read at a time for its checksum
 
 
 class Part(NamedTuple):
@@ -226,7 +224,7 @@ def stage(
     if report:
         say(report.line(lengths))
         counts.append(report.series)
-    facts = [_facts(file) for file in files]
+    facts = [file_facts(file) for file in files]
     if len(files) == 1:
         facts[0]["series"] = len(sizes)
     return Part(staged, np.array(sizes, np.int64), counts, ids, longest, facts)
@@ -312,12 +310,3 @@ class _Report:
                 + " (shorter --context and --horizon take them)" * (lengths.min_series > 2)
             )
         return line
-
-
-def _facts(file: Path) -> dict:
-    """Path, size and checksum of a file, by which it is known again."""
-    size = checksum = 0
-    with file.open("rb") as opened:
-        while block := opened.read(BLOCK):
-            size, checksum = size + len(block), zlib.crc32(block, checksum)
-    return {"path": str(file), "bytes": size, "crc32": f"{checksum:08x}"}

@@ -15,33 +15,19 @@ import re
 import signal
 import subprocess
 import sys
-import zlib
-from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 
-import torch
-from easydict import EasyDict
-
-from config.identity import to_plain
 from data.options import table_options
-from data.tables import TableOptions
-from runners import InputError, evaluate
+from runners import InputError
 from runners.ablation.report import draw, markdown
-from runners.ablation.runs import (
-    EVALUATION,
-    Plan,
-    Run,
-    check_arms,
-    check_folder,
-    evaluation_of,
-    load,
-    read_json,
-    result_of,
-)
-from runners.checkpoint import LATEST, SUMMARY, atomic_write, write_json
-from runners.command import open_checkpoint, run, say
-from runners.evaluation.protocol import SEASONS, Protocol
+from runners.ablation.runs import Plan, Run, check_arms, check_folder, load, result_of
+from runners.ablation.scoring import Evaluation
+from runners.atomic import atomic_write
+from runners.command import run, say
+from runners.evaluate import add_protocol_arguments, check_numbers, protocol_of
+from runners.evaluation.tables import find_datasets
+from runners.forecaster import NUM_PATHS, PATHS, ROLLOUTS
 from runners.training.stopping import SIGNALS_FORWARDED
 
 TRAIN = Path(__file__).parents[1] / "train.py"
@@ -59,7 +45,9 @@ ARM_NAME = re.compile(r"(?!ablation)[A-Za-z0-9][A-Za-z0-9_.+-]*")
 def main(argv: list[str]) -> None:
     """Runs the command."""
     args = parse_args(argv)
-    plan = Plan(args.config, args.out, args.overrides, chosen_arms(args))
+    arms = chosen_arms(args.arms, args.arm, args.overrides)
+    check_names(arms, args.seeds, args.against)
+    plan = Plan(args.config, args.out, args.overrides, arms)
     runs = plan.runs(args.seeds)
     # Check everything before the first run starts, not hours later.
     configs = {planned: load(planned, args.config) for planned in runs}
@@ -67,33 +55,43 @@ def main(argv: list[str]) -> None:
     for planned in [*runs, *plan.found_runs()]:
         check_folder(planned, load(planned, args.config))
     options = table_options(**vars(args))
-    datasets, protocol = [], None
+    evaluation = settings = None
     if args.data:
-        datasets = evaluate.find_datasets(args.data, options)
-        check_files(args, datasets, options, list(configs.values()))
-        protocol = protocol_of(args, datasets, options)
+        evaluation = Evaluation(
+            find_datasets(args.data, options, say), options, protocol_of(**vars(args)),
+            args.rollout, args.paths, args.batch_size, say,
+        )  # fmt: skip
+        evaluation.check(list(configs.values()))
+        settings = evaluation.settings()
     for i, planned in enumerate(runs):
         finished = planned.is_finished
         if not finished:
             print(f"run {i + 1} of {len(runs)}: {planned}", flush=True)
             train(planned, args.config)
-        if protocol:
-            evaluate_run(planned, args, datasets, options, protocol)
+        if evaluation:
+            evaluation.score(planned, settings)
         if not finished:
-            write_report(plan, args.against, protocol)
-    print(markdown(write_report(plan, args.against, protocol)))
+            write_report(plan, args.against, settings)
+    print(markdown(write_report(plan, args.against, settings)))
     print(f"results, tables and picture: {args.out / 'ablation'}.json, .md, .png")
 
 
-def chosen_arms(args: argparse.Namespace) -> dict[str, list[str]]:
+def chosen_arms(
+    names: list[str] | None, defined: list[list[str]], overrides: list[str]
+) -> dict[str, list[str]]:
     """The arms of the command as `{name: overrides}`, the built-in arms first.
+
+    Args:
+        names: of built-in arms; None: all of them, if no other is defined.
+        defined: name and overrides of each other arm.
+        overrides: for all runs.
 
     Raises:
         InputError: a name is unknown, not allowed, or given twice, or an override sets a key that
             an option of this command sets.
     """
     own = {}
-    for name, *overrides in args.arm:
+    for name, *values in defined:
         if name in ARMS or name in own:
             raise InputError(f"--arm {name}: an arm with this name exists already")
         if not ARM_NAME.fullmatch(name):
@@ -101,12 +99,11 @@ def chosen_arms(args: argparse.Namespace) -> dict[str, list[str]]:
                 f"--arm {name!r}: write --arm NAME KEY=VALUE ...; NAME becomes a folder name of "
                 "letters, digits and _.+-, and must not begin with 'ablation'"
             )
-        own[name] = overrides
-    for override in chain(args.overrides, *own.values()):
+        own[name] = values
+    for override in chain(overrides, *own.values()):
         key = override.partition("=")[0]
         if key in SET_BY_OPTION:
             raise InputError(f"{override}: set {key} with the option {SET_BY_OPTION[key]}")
-    names = args.arms
     if names is None:
         names = [] if own else list(ARMS)
     for name in names:
@@ -115,54 +112,22 @@ def chosen_arms(args: argparse.Namespace) -> dict[str, list[str]]:
                 f"--arms {name}: the built-in arms are {', '.join(ARMS)}; define others with --arm "
                 "NAME KEY=VALUE ..."
             )
-    for given, what in ((names, "--arms"), (args.seeds, "--seeds")):
-        if len(set(given)) < len(given):
-            raise InputError(f"{what} {' '.join(map(str, given))}: give each once")
-    arms = {name: ARMS[name] for name in names} | own
-    for name in args.against:
+    check_different("--arms", names)
+    return {name: ARMS[name] for name in names} | own
+
+
+def check_names(arms: dict[str, list[str]], seeds: list[int], against: list[str]) -> None:
+    """Refuses a seed that is given twice, and a comparison with an arm that is not there."""
+    check_different("--seeds", seeds)
+    for name in against:
         if name not in arms:
             raise InputError(f"--against {name}: the arms of this command are {', '.join(arms)}")
-    return arms
 
 
-def check_files(
-    args: argparse.Namespace,
-    datasets: list[evaluate.Dataset],
-    options: TableOptions,
-    configs: list[EasyDict],
-) -> None:
-    """Checks the files and settings of the evaluation before hours of training.
-
-    Raises:
-        InputError: a setting is wrong, a file name is given twice, or a file is too short.
-        TableError: a file is not a table.
-    """
-    names = [dataset.name for dataset in datasets]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"--data: {name} is given twice; file names must differ")
-    protocols = [evaluation_protocol(args, config) for config in configs]
-    for protocol, config in zip(protocols, configs, strict=True):
-        longest = config.MODEL.PARAM.max_context_length
-        evaluate.check_protocol(protocol, args.batch_size, longest)
-    by_context = sorted(protocols, key=lambda protocol: protocol.context)
-    # The longest context first: its messages are the ones to show.
-    for protocol, show in ((by_context[-1], say), (by_context[0], lambda line: None)):
-        for _ in evaluate.open_files(datasets, protocol, options, show):
-            pass
-
-
-def evaluation_protocol(args: argparse.Namespace, config: dict) -> Protocol:
-    """The protocol for a run of a configuration."""
-    return Protocol(
-        args.protocol, tuple(args.fractions), context_of(args, config), tuple(args.horizon),
-        args.stride, args.season,
-    )  # fmt: skip
-
-
-def context_of(args: argparse.Namespace, config: dict) -> int:
-    """Context length for the evaluation of a run: --context, or the one of its training."""
-    return config["DATASET"]["PARAM"]["context_length"] if args.context is None else args.context
+def check_different(option: str, given: list) -> None:
+    """Refuses values that are given twice."""
+    if len(set(given)) < len(given):
+        raise InputError(f"{option} {' '.join(map(str, given))}: give each once")
 
 
 def train(planned: Run, config_file: str) -> None:
@@ -196,51 +161,6 @@ def train(planned: Run, config_file: str) -> None:
         again = "; the same command goes on from there" if received else ""
         print(f"{planned}: training ended with status {status}{again}", file=sys.stderr)
         sys.exit(status)
-
-
-def evaluate_run(
-    planned: Run,
-    args: argparse.Namespace,
-    datasets: list[evaluate.Dataset],
-    options: TableOptions,
-    settings: dict,
-) -> None:
-    """Evaluates every head of the run's last weights, if this has not been done yet."""
-    if evaluation_of(planned, settings) is not None:
-        return
-    opened = open_checkpoint(planned.folder / LATEST)
-    protocol = evaluation_protocol(args, opened.checkpoint["config"])
-    heads = evaluate.all_heads(opened)
-    rows = [
-        row
-        for series in evaluate.open_files(datasets, protocol, options)
-        for horizon in protocol.horizons
-        for row in evaluate.evaluate(opened, heads, series, protocol, horizon, args.batch_size)
-    ]
-    trained = read_json(planned.folder / SUMMARY)
-    write_json(planned.folder / EVALUATION,
-               {"protocol": settings, "trained": trained["seconds"], "results": rows})  # fmt: skip
-    del opened, heads
-    torch.cuda.empty_cache()  # the next training needs the memory
-
-
-def protocol_of(
-    args: argparse.Namespace, datasets: list[evaluate.Dataset], options: TableOptions
-) -> dict:
-    """All settings of an evaluation as plain values, and the checksums of its files."""
-    names = ("protocol", "fractions", "context", "horizon", "stride", "season")
-    settings = {name: to_plain(getattr(args, name)) for name in names}
-    if not args.season and not SEASONS[args.protocol]:
-        settings["season"] = "of the calendar"  # it was 1 before: evaluate again
-    if given := {name: to_plain(value) for name, value in asdict(options).items() if value}:
-        settings["table"] = given
-    files = {}
-    for dataset in datasets:
-        checksum = 0
-        for path in dataset.paths:
-            checksum = zlib.crc32(path.read_bytes(), checksum)
-        files[dataset.name] = checksum
-    return {"files": files} | settings
 
 
 def write_report(plan: Plan, against: list[str], protocol: dict | None) -> dict:
@@ -289,9 +209,17 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--against", nargs="+", default=[], metavar="ARM",
                         help="compare with the teachers of these (the first arm)")  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    evaluate.add_protocol_arguments(parser, required=False)
+    add_protocol_arguments(parser, required=False)
+    parser.add_argument("--rollout", choices=ROLLOUTS, default=PATHS,
+                        help="how files are forecast beyond one pass")  # fmt: skip
+    parser.add_argument("--paths", type=int, default=NUM_PATHS, metavar="K",
+                        help=f"number of paths ({NUM_PATHS})")  # fmt: skip
+    parser.add_argument("--batch-size", type=int, metavar="N",
+                        help="windows at once (as many as memory takes)")  # fmt: skip
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="for every run")
-    return parser.parse_intermixed_args(argv)
+    args = parser.parse_intermixed_args(argv)
+    check_numbers(args.paths, args.batch_size)
+    return args
 
 
 if __name__ == "__main__":

@@ -2,25 +2,32 @@
 
 A checkpoint is a dict of tensors and plain values that `torch.load(weights_only=True)` opens:
 `format_version, iteration, model_state_dict, optim_state_dict, best_metrics, config`, and the
-state that an exact resumption needs.
+state that an exact resumption needs. A folder with model.safetensors and config.json holds a model
+without the state of its training; nothing in it is pickled.
 """
 
 import json
-import os
+import shlex
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
+from config import identity
 from models.byot import BYOTWrapper
 from models.utp import UTP
+from runners.atomic import atomic_write, write_json
 
 FORMAT_VERSION = 1
 LATEST, PREVIOUS, BEST = "latest.pt", "previous.pt", "best.pt"
 SUMMARY = "summary.json"  # written when a run finishes
+WEIGHTS, FOLDER_CONFIG = "model.safetensors", "config.json"  # names of HuggingFace's hub
+GRAPHS = (".onnx", ".pt2")
+ANY_FIT = "max_context_length", "max_query_length"  # keys of MODEL.PARAM; weights fit any of them
 
 
 class CheckpointError(Exception):
@@ -52,40 +59,50 @@ def save_checkpoint(folder: Path, name: str, checkpoint: dict, keep_previous: bo
         raise CheckpointError(f"{path} cannot be written: {reason}") from None
 
 
-def atomic_write(path: Path, write: Callable[[BinaryIO], Any], keep_as: Path | None = None) -> None:
-    """Writes a temporary file, flushes it to disk, and renames it to `path`.
+def save_folder(folder: Path, checkpoint: dict) -> None:
+    """Writes model.safetensors and config.json into a folder.
 
     Args:
-        path: path of the final file.
-        write: function that writes the content to an open file.
-        keep_as: new name for an existing file at `path`; None replaces that file.
+        folder: an existing folder.
+        checkpoint: `model_state_dict` and plain values.
 
     Raises:
-        OSError: the file cannot be written; existing files are unchanged.
+        OSError: a file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        if keep_as is not None and path.exists():
-            path.replace(keep_as)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # flush the renames to disk
-    finally:
-        os.close(folder)
+    weights = safetensors.torch.save(checkpoint["model_state_dict"], metadata={"format": "pt"})
+    atomic_write(folder / WEIGHTS, lambda file: file.write(weights))
+    facts = {key: value for key, value in checkpoint.items() if key != "model_state_dict"}
+    write_json(folder / FOLDER_CONFIG, {"model_type": "utp"} | facts)
 
 
-def write_json(path: Path, content: dict) -> None:
-    """Writes a JSON file atomically."""
-    text = json.dumps(content, indent=2) + "\n"
-    atomic_write(path, lambda file: file.write(text.encode()))
+def load_folder(folder: Path) -> dict:
+    """The checkpoint in a folder that `save_folder` wrote.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or not this project's.
+    """
+    if find_checkpoints(folder):
+        raise CheckpointError(f"{folder} is the folder of a run; give its {BEST} or {LATEST}")
+    for name in (FOLDER_CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise CheckpointError(
+                f"{folder} holds no {name}; a folder is a model if it holds {FOLDER_CONFIG} and "
+                f"{WEIGHTS}, as runners.export --format safetensors writes them"
+            )
+    try:
+        content = json.loads((folder / FOLDER_CONFIG).read_bytes())
+        param = content["config"]["MODEL"]["PARAM"]
+        if content.pop("model_type") != "utp" or not isinstance(param, dict):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CheckpointError(
+            f"{folder / FOLDER_CONFIG} is not a configuration that runners.export wrote"
+        ) from None
+    try:
+        content["model_state_dict"] = safetensors.torch.load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{folder / WEIGHTS} is damaged: {error}") from None
+    return content
 
 
 def find_checkpoints(folder: Path) -> list[Path]:
@@ -122,7 +139,7 @@ def load_newest(folder: Path) -> tuple[dict | None, Path | None, list[str]]:
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """Loads a checkpoint of this project or of UTPExp onto the CPU.
+    """Loads a checkpoint of this project or of UTPExp, or an exported folder, onto the CPU.
 
     It is safe for files from others: loading runs no code from the file.
 
@@ -132,19 +149,15 @@ def load_checkpoint(path: str | Path) -> dict:
     Raises:
         CheckpointError: the file is missing, damaged, or not a checkpoint.
     """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if archive.testzip():  # torch does not verify the checksums
-                    raise zipfile.BadZipFile
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
-    except Exception:  # the unpickler raises many kinds; its messages suggest unsafe loading
+    path = Path(path)
+    if path.suffix in GRAPHS:
         raise CheckpointError(
-            f"{path} is no whole checkpoint: torch.save did not write it, it is damaged, or it "
-            "holds more than tensors and plain values"
-        ) from None
+            f"{path} is an exported graph, which other programs run (docs/export.md); give the "
+            "checkpoint that it was made from"
+        )
+    if path.suffix == ".safetensors" and path.is_file():
+        raise CheckpointError(f"{path}: give the folder, which has the configuration too")
+    checkpoint = load_folder(path) if path.is_dir() else _load_file(path)
     weights = checkpoint.get("model_state_dict") if isinstance(checkpoint, dict) else None
     if not isinstance(weights, dict) or not all(isinstance(key, str) for key in weights):
         raise CheckpointError(f"{path} is not a checkpoint: it holds no model_state_dict")
@@ -152,6 +165,23 @@ def load_checkpoint(path: str | Path) -> dict:
     if version != FORMAT_VERSION:
         raise FormatError(f"{path} has format {version}; this code reads {FORMAT_VERSION}")
     return checkpoint | {"model_state_dict": convert_names(checkpoint["model_state_dict"])}
+
+
+def _load_file(path: Path) -> Any:
+    """What torch.save wrote."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip():  # torch does not verify the checksums
+                    raise zipfile.BadZipFile
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+    except Exception:  # the unpickler raises many kinds; its messages suggest unsafe loading
+        raise CheckpointError(
+            f"{path} is no whole checkpoint: torch.save did not write it, it is damaged, or it "
+            "holds more than tensors and plain values"
+        ) from None
 
 
 def convert_names(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -198,14 +228,14 @@ def load_model(path: str | Path, param: dict | None = None) -> BYOTWrapper:
 def model_of(checkpoint: dict, path: str | Path, param: dict | None = None) -> BYOTWrapper:
     """The same as `load_model`, for a loaded checkpoint; `path` is for error messages."""
     if param is None:
-        if "format_version" not in checkpoint or "config" not in checkpoint:
+        param = stored_param(checkpoint)
+        if param is None:
             raise CheckpointError(
                 f"{path} holds no configuration (UTPExp's files hold none); give the model's "
                 "configuration with --param CONFIG, or with the argument param of load_model"
             )
-        param = checkpoint["config"]["MODEL"]["PARAM"]
     model = build_model(param)
-    new, left_out = load_weights(model, checkpoint["model_state_dict"], path)
+    new, left_out = load_weights(model, checkpoint, path, param)
     if new or left_out:
         raise CheckpointError(
             f"{path}: its heads are not those of MODEL.PARAM.BYOT; missing on layers {new}, "
@@ -214,24 +244,63 @@ def model_of(checkpoint: dict, path: str | Path, param: dict | None = None) -> B
     return model.eval()
 
 
+def stored_param(checkpoint: dict) -> dict | None:
+    """MODEL.PARAM of a loaded checkpoint; None if it holds none, like UTPExp's files."""
+    if "format_version" not in checkpoint or "config" not in checkpoint:
+        return None
+    return checkpoint["config"]["MODEL"]["PARAM"]
+
+
+def fitting_overrides(stored: dict, param: dict) -> list[str]:
+    """The overrides that make the model of a configuration fit the weights of a checkpoint.
+
+    Args:
+        stored: MODEL.PARAM of the checkpoint.
+        param: MODEL.PARAM of the configuration.
+
+    Returns:
+        `KEY=VALUE` for each key that differs, quoted for a shell. The largest lengths are left
+        out, since any weights fit them, and so are the heads, unless the configuration has one
+        on a layer that the checkpoint lacks.
+    """
+    prefix = "MODEL.PARAM."
+    then, now = (
+        identity.with_defaults(identity.flatten({"MODEL": {"PARAM": identity.to_plain(part)}}))
+        for part in (stored, param)
+    )
+    left_out = f"{prefix}BYOT.", *(f"{prefix}{name}" for name in ANY_FIT)
+    changes = {
+        key: value
+        for key, (value, _) in identity.differences(then, now).items()
+        if not key.startswith(left_out)
+    }
+    enabled, layers = f"{prefix}BYOT.ENABLED", f"{prefix}BYOT.AUX_HEAD_LAYERS"
+    depth = then[f"{prefix}num_layers"]
+    if now[enabled] and any(layer >= depth for layer in now[layers]):
+        changes |= {layers: then[layers]} if then[enabled] else {enabled: False}
+    return [shlex.quote(f"{key}={value}") for key, value in changes.items()]
+
+
 def load_weights(
-    model: BYOTWrapper, state_dict: dict[str, Tensor], path: str | Path
+    model: BYOTWrapper, checkpoint: dict, path: str | Path, param: dict
 ) -> tuple[list[int], list[int]]:
     """Loads all weights of the backbone, and of the heads that model and state dict share.
 
     Args:
         model: model to load the weights into.
-        state_dict: weights with this project's key names.
-        path: file of the weights, for error messages.
+        checkpoint: a checkpoint of `load_checkpoint`.
+        path: its file, for error messages.
+        param: MODEL.PARAM of the model, for error messages.
 
     Returns:
         The layers whose heads keep their initial weights, and the layers whose heads the model
         does not have.
 
     Raises:
-        CheckpointError: a tensor is missing, unexpected, or has another shape.
+        CheckpointError: a tensor is missing, unexpected, or has another shape; the message
+            names the settings that fit, if the checkpoint holds its configuration.
     """
-    given = dict(state_dict)
+    given = dict(checkpoint["model_state_dict"])
     if model.utp.reg_token is None:
         given.pop("utp.reg_token", None)  # UTPExp's files hold it even if it is not used
     own = model.state_dict()
@@ -242,13 +311,29 @@ def load_weights(
         for layer in layers:
             for key in [k for k in weights if k.startswith(f"aux_heads.{layer}.")]:
                 del weights[key]
-    for key in sorted(own.keys() | given.keys()):
-        if key not in given:
-            raise CheckpointError(f"{path} lacks {key}, which this model needs")
-        if key not in own:
-            raise CheckpointError(f"{path} holds {key}, which this model does not have")
-        if own[key].shape != given[key].shape:
-            found, needed = list(given[key].shape), list(own[key].shape)
-            raise CheckpointError(f"{path}: {key} has shape {found}; this model needs {needed}")
+    if misfit := _misfit(own, given, path):
+        stored = stored_param(checkpoint)
+        fitting = fitting_overrides(stored, param) if stored else []
+        hint = f"; the checkpoint fits {' '.join(fitting)}" if fitting else ""
+        raise CheckpointError(misfit + hint)
     model.load_state_dict(given, strict=not new)
     return new, left_out
+
+
+def _misfit(own: dict[str, Tensor], given: dict[str, Tensor], path: str | Path) -> str | None:
+    """Says which tensor of a file does not fit; the first one, or None if all fit.
+
+    Args:
+        own: weights of the model.
+        given: weights of the file.
+        path: the file.
+    """
+    for key in sorted(own.keys() | given.keys()):
+        if key not in given:
+            return f"{path} lacks {key}, which this model needs"
+        if key not in own:
+            return f"{path} holds {key}, which this model does not have"
+        if own[key].shape != given[key].shape:
+            found, needed = list(given[key].shape), list(own[key].shape)
+            return f"{path}: {key} has shape {found}; this model needs {needed}"
+    return None

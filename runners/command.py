@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
@@ -14,33 +13,9 @@ from config.loading import load_config
 from config.schema import ConfigError
 from data.tables import TableError
 from losses.byot import TEACHER, Head
-from models.byot import BYOTWrapper
-from runners import InputError, checkpoint
+from runners import InputError
 from runners.checkpoint import CheckpointError
 from runners.forecaster import NUM_PATHS, PATHS, ROLLOUTS, Forecaster
-from runners.training.devices import has_bfloat16
-
-
-class OpenedModel(NamedTuple):
-    """A model ready to forecast.
-
-    Attributes:
-        wrapper: the model in evaluation mode, on `device`.
-        param: MODEL.PARAM of the model as plain values.
-        checkpoint: content of the file; the weights have this project's key names.
-        device: a GPU if there is one, otherwise the CPU.
-        bfloat16: whether to run under bfloat16 autocast, as in training.
-    """
-
-    wrapper: BYOTWrapper
-    param: dict
-    checkpoint: dict
-    device: torch.device
-    bfloat16: bool
-
-    def autocast(self) -> torch.autocast:
-        """The autocast context in which to run the model."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
 
 def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,33 +71,6 @@ def param_of(config_file: str | None) -> dict | None:
         return to_plain(load_config(config_file).MODEL.PARAM)
     except ConfigError as error:
         raise InputError(f"--param: {error}") from None
-
-
-def open_checkpoint(path: str | Path, config_file: str | None = None) -> OpenedModel:
-    """Opens a checkpoint for forecasting.
-
-    Args:
-        path: checkpoint of this project or of UTPExp.
-        config_file: configuration file with the MODEL.PARAM of the model; needed for UTPExp's
-            files, which hold no configuration.
-
-    Raises:
-        CheckpointError: the checkpoint cannot be used.
-        InputError: the configuration file cannot be used.
-    """
-    param = param_of(config_file)
-    content = checkpoint.load_checkpoint(path)
-    wrapper = checkpoint.model_of(content, path, param)
-    config = content.get("config", {})
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    wants_bfloat16 = config.get("MODEL", {}).get("DTYPE") == "bfloat16"
-    return OpenedModel(
-        wrapper.to(device),
-        param or config["MODEL"]["PARAM"],
-        content,
-        device,
-        wants_bfloat16 and has_bfloat16(device),
-    )
 
 
 def say(line: str) -> None:

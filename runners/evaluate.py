@@ -5,213 +5,119 @@ python -m runners.evaluate CHECKPOINT --data ETTh1.csv --protocol etth --context
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from math import ceil
 from pathlib import Path
-from statistics import median
-from typing import NamedTuple
-
-import torch
-from tqdm import tqdm
 
 from data.options import add_table_arguments, table_options
-from data.tables import TableOptions, find_files, read_items
-from losses.byot import TEACHER, Head
-from models.utp import UTP
-from runners import InputError
-from runners.checkpoint import write_json
-from runners.command import OpenedModel, add_checkpoint_arguments, open_checkpoint, run, say
-from runners.evaluation.baselines import last_value, seasonal_naive
-from runners.evaluation.metrics import ForecastMetrics
-from runners.evaluation.protocol import FRACTIONS, SEASONS, Protocol
+from losses.byot import TEACHER
+from runners import InputError, at_least_one
+from runners.atomic import write_json
+from runners.command import (
+    add_checkpoint_arguments,
+    add_rollout_arguments,
+    head_of,
+    open_forecaster,
+    run,
+    say,
+)
+from runners.evaluation import evaluate_model
+from runners.evaluation.protocol import BACKTEST, FRACTIONS, RATIO, SEASONS, Protocol
 from runners.evaluation.report import (
+    budget_text,
+    coverage_table,
     depth_report,
     depth_table,
     mean_rows,
+    plot_coverage,
     plot_depth,
+    records,
+    rollout_text,
     season_text,
     table,
 )
-from runners.evaluation.series import Series, open_series, windows
-from runners.tracking.meters import head_name
+from runners.evaluation.tables import find_datasets
 
-LAST, SEASONAL = "last value", "seasonal naive"
-
-
-class Dataset(NamedTuple):
-    """Tables that are evaluated together, one row of the results.
-
-    Attributes:
-        source: the file, or the folder or pattern whose files are parts of one table.
-        paths: of the files.
-    """
-
-    source: str
-    paths: list[Path]
-
-    @property
-    def name(self) -> str:
-        """What the results call it."""
-        return Path(self.source).name
+ALL = "all"
 
 
 def main(argv: list[str]) -> None:
     """Runs the command."""
     args = parse_args(argv)
     options = table_options(**vars(args))
-    opened = open_checkpoint(args.checkpoint, args.param)
-    check_outputs(args.out, args.plot, args.heads)
-    if args.heads == "all" and not opened.wrapper.aux_head_layers:
+    protocol = protocol_of(**vars(args))
+    check_outputs(args.out, args.plot, args.plot_coverage)
+    if args.plot and args.heads != ALL:
+        raise InputError("--plot draws error over depth: it goes with --heads all")
+    forecaster = open_forecaster(args.checkpoint, args.param, args.head or TEACHER)
+    if args.heads == ALL and len(forecaster.heads) == 1:
         raise InputError(f"--heads all: {args.checkpoint} has no heads but the teacher")
-    longest = opened.wrapper.utp.max_context_length
-    context = args.context
-    if context is None:
-        trained = opened.checkpoint.get("config", {}).get("DATASET", {}).get("PARAM", {})
-        context = trained.get("context_length") or longest
-    protocol = Protocol(
-        args.protocol, tuple(args.fractions), context, tuple(args.horizon), args.stride, args.season
-    )
-    check_protocol(protocol, args.batch_size, longest)
-    heads = all_heads(opened) if args.heads == "all" else {TEACHER: opened.wrapper.utp}
-    rows, seasons = [], {}
-    for series in open_files(find_datasets(args.data, options), protocol, options, say):
-        seasons[series.name] = series.season
-        for horizon in protocol.horizons:
-            rows += evaluate(opened, heads, series, protocol, horizon, args.batch_size)
+    if protocol.context is not None:
+        forecaster = forecaster.with_context(protocol.context, "--context")
+    protocol = protocol.with_context(forecaster.context_length)
+    heads = forecaster.heads if args.heads == ALL else (forecaster.head,)
+    tables = (one.table(options, say) for one in find_datasets(args.data, options, say))
+    results = evaluate_model(
+        forecaster, tables, protocol, heads, rollout=args.rollout, num_paths=args.paths,
+        seed=args.seed, batch_size=args.batch_size, freq=options.freq, say=say,
+    )  # fmt: skip
+    rows = records(results)
     means = mean_rows(rows)
-    print(table(rows + means if len(rows) > len(means) else rows, opened.wrapper.utp.quantiles))
-    print(
-        f"protocol {protocol.name}, context {protocol.context}, stride {protocol.stride}, "
-        f"{season_text(seasons)}; errors in units of each channel's training part"
-    )
+    print(table(rows + means if len(rows) > len(means) else rows, forecaster.quantiles))
+    rolls = rollout_text(forecaster, protocol, args.rollout, args.paths, args.seed)
+    print(f"{protocol}, {season_text(rows)}{rolls}; errors in units of each channel's "
+          f"{protocol.training}")  # fmt: skip
+    if coverage := coverage_table(rows):
+        print(coverage)
+    if args.plot_coverage:
+        plot_coverage(args.plot_coverage, rows)
     report = {}
-    if args.heads == "all":
-        report = {"depth": depth_report(heads, means)}
+    if args.heads == ALL:
+        report = {"depth": depth_report({h: forecaster.with_head(h) for h in heads}, means)}
         print(depth_table(report["depth"]))
+        print(budget_text(report["depth"]))
         if args.plot:
             plot_depth(args.plot, report["depth"])
     if args.out:
-        steps = {season.steps for season in seasons.values()}
-        settings = {
-            "checkpoint": str(args.checkpoint), "protocol": protocol.name,
-            "context": protocol.context, "stride": protocol.stride,
-            "season": steps.pop() if len(steps) == 1 else None,  # the rows have their own
-        }  # fmt: skip
+        settings = {"checkpoint": str(args.checkpoint)} | protocol.settings()
+        settings |= {"rollout": args.rollout, "paths": args.paths, "seed": args.seed}
+        steps = {row["season"] for row in rows}
+        settings["season"] = steps.pop() if len(steps) == 1 else None  # the rows have their own
         write_json(args.out, settings | {"results": rows, "mean": means} | report)
 
 
-def all_heads(opened: OpenedModel) -> dict[Head, UTP]:
-    """A model for each head, by depth; the teacher is the last one."""
-    wrapper = opened.wrapper
-    students = {layer: wrapper.student(layer) for layer in wrapper.aux_head_layers}
-    return students | {TEACHER: wrapper.utp}
-
-
-def find_datasets(data: Sequence[str], options: TableOptions) -> list[Dataset]:
-    """What `--data` names: each file for itself, or with `--files join` each argument as a whole.
+def protocol_of(
+    protocol: str | None,
+    fractions: list[float],
+    context: int | None,
+    horizon: list[int],
+    stride: int,
+    season: int | None,
+    backtest: int | None,
+    step: int | None,
+    **_: object,
+) -> Protocol:
+    """The protocol that the options of `add_protocol_arguments` describe.
 
     Raises:
-        TableError: there is no such file.
+        InputError: a value can never be right.
     """
-    if options.files:
-        return [Dataset(one, find_files([one], say)) for one in data]
-    return [Dataset(str(path), [path]) for path in find_files(data, say)]
+    if backtest is not None:
+        if protocol is not None:
+            raise InputError(f"--backtest {backtest}: it is a protocol; leave --protocol out")
+        protocol = BACKTEST
+    try:
+        return Protocol(
+            protocol or RATIO, tuple(fractions), context, tuple(horizon), stride, season, backtest,
+            step,
+        )  # fmt: skip
+    except InputError as error:  # each begins with the name of a field
+        raise InputError(f"--{error}".replace("--num_windows", "--backtest")) from None
 
 
-def open_files(
-    datasets: Sequence[Dataset],
-    protocol: Protocol,
-    options: TableOptions,
-    say: Callable[[str], None] = lambda line: None,
-) -> Iterator[Series]:
-    """The series of each dataset, one dataset after the other, so that one is in memory."""
-    for source, paths in datasets:
-        yield open_series(source, read_items(paths, options, say), protocol, options.freq, say)
-
-
-def evaluate(
-    opened: OpenedModel,
-    heads: dict[Head, UTP],
-    series: Series,
-    protocol: Protocol,
-    horizon: int,
-    batch_size: int,
-) -> list[dict]:
-    """One result for each head and each reference, on the same windows."""
-    quantiles, season = opened.wrapper.utp.quantiles, series.season.steps
-    results = {head: ForecastMetrics(quantiles) for head in heads}
-    references = {name: ForecastMetrics(quantiles, spread=False) for name in (LAST, SEASONAL)}
-    seconds = {head: [] for head in heads}
-    counts = [len(protocol.targets(split, horizon)) for split in series.splits]  # of windows
-    progress = tqdm(
-        total=ceil(sum(counts) / batch_size), unit="batch", desc=f"{series.name} {horizon}",
-        leave=False, disable=None,
-    )  # fmt: skip
-    for past, target, scale in windows(series, protocol, horizon, batch_size):
-        past, target, scale = (part.to(opened.device) for part in (past, target, scale))
-        for head, model in heads.items():
-            began = _now(opened.device)
-            with opened.autocast():
-                forecast = model.predict(past, horizon)
-            seconds[head].append(_now(opened.device) - began)
-            results[head].add(forecast, target, scale)
-        points = last_value(past, horizon), seasonal_naive(past, horizon, season)
-        for metrics, point in zip(references.values(), points, strict=True):
-            metrics.add(point[..., None].expand(*point.shape, opened.wrapper.utp.num_outputs),
-                        target, scale)  # fmt: skip
-        progress.update()
-    progress.close()
-    ratios = {
-        head_name(head): median(
-            own / full for own, full in zip(times, seconds[TEACHER], strict=True)
-        )
-        for head, times in seconds.items()
-    }
-    named = {head_name(head): metrics for head, metrics in results.items()} | references
-    return [
-        {
-            "file": series.name,
-            "horizon": horizon,
-            "forecaster": name,
-            "windows": max(counts),
-            "channels": len(counts),
-            "season": season,
-            **metrics.result(),
-            "relative_latency": ratios.get(name),
-        }
-        for name, metrics in named.items()
-    ]
-
-
-def check_outputs(out: Path | None, plot: Path | None, heads: str) -> None:
+def check_outputs(*paths: Path | None) -> None:
     """Refuses files that cannot be written, before anything is computed."""
-    for path in (out, plot):
+    for path in paths:
         if path is not None and not path.parent.is_dir():
             raise InputError(f"{path}: there is no folder {path.parent}")
-    if plot and heads != "all":
-        raise InputError("--plot draws error over depth: it goes with --heads all")
-
-
-def check_protocol(protocol: Protocol, batch_size: int, max_context: int) -> None:
-    """Refuses settings that no file could satisfy."""
-    for horizon in protocol.horizons:
-        if horizon < 1:
-            raise InputError(f"--horizon {horizon}: it must be at least 1")
-    values = {"stride": protocol.stride, "batch-size": batch_size, "season": protocol.season}
-    for name, value in values.items():
-        if value is not None and value < 1:
-            raise InputError(f"--{name} {value}: it must be at least 1")
-    shares = protocol.fractions
-    if min(shares) < 0 or shares[0] == 0 or sum(shares) > 1 + 1e-9:
-        raise InputError(
-            f"--fractions {list(shares)}: training, validation and test shares, none below 0, "
-            "of at most 1 together"
-        )
-    if not 1 <= protocol.context <= max_context:
-        raise InputError(
-            f"--context {protocol.context}: this model looks back on 1 to {max_context} steps"
-        )
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
@@ -221,33 +127,49 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
     )
     add_checkpoint_arguments(parser)
     add_protocol_arguments(parser)
-    parser.add_argument("--heads", choices=["teacher", "all"], default="teacher")
-    parser.add_argument("--out", type=Path, metavar="FILE.json")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="error over depth")
-    return parser.parse_args(argv)
+    add_rollout_arguments(parser)
+    heads = parser.add_mutually_exclusive_group()
+    heads.add_argument(
+        "--head", type=head_of, help="the layer of a student, instead of the teacher"
+    )
+    heads.add_argument("--heads", choices=[TEACHER, ALL], default=TEACHER,
+                       help="all: is a shallower head good enough?")  # fmt: skip
+    add = parser.add_argument
+    add("--out", type=Path, metavar="FILE.json")
+    add("--plot", type=Path, metavar="FILE.png", help="error over depth, with --heads all")
+    add("--plot-coverage", type=Path, metavar="FILE.png", help="coverage of a band by lead time")
+    args = parser.parse_args(argv)
+    check_numbers(args.paths, args.batch_size)
+    return args
+
+
+def check_numbers(paths: int, batch_size: int | None) -> None:
+    """Refuses numbers that can never be right, before anything is read.
+
+    Raises:
+        InputError: one is below 1.
+    """
+    at_least_one("--paths", paths)
+    if batch_size is not None:
+        at_least_one("--batch-size", batch_size)
 
 
 def add_protocol_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Which windows of which files are forecast, and how they are scored."""
-    parser.add_argument("--data", nargs="+", required=required, metavar="FILE",
-                        help="tables, or folders of them")  # fmt: skip
-    parser.add_argument("--protocol", choices=[*SEASONS], default="ratio")
-    parser.add_argument("--fractions", nargs=3, type=float, default=FRACTIONS, metavar="SHARE",
-                        help="training, validation and test part of protocol ratio")  # fmt: skip
-    parser.add_argument("--context", type=int, help="steps to look back on (as it was trained)")
-    parser.add_argument("--horizon", nargs="+", type=int, default=[96], help="steps to forecast")
-    parser.add_argument("--stride", type=int, default=1, help="rows between test windows")
-    parser.add_argument(
-        "--season", type=int, help="steps (etth 24, ettm 96, ratio: of the calendar)"
-    )
-    parser.add_argument("--batch-size", type=int, default=256, help="windows in one pass")
+    add = parser.add_argument
+    add("--data", nargs="+", required=required, metavar="FILE", help="tables, or folders of them")
+    protocols = [name for name in SEASONS if name != BACKTEST]
+    add("--protocol", choices=protocols, help=f"how rows are split ({RATIO})")
+    add("--fractions", nargs=3, type=float, default=FRACTIONS, metavar="SHARE",
+        help="training, validation and test part of protocol ratio")  # fmt: skip
+    add("--backtest", type=int, metavar="N",
+        help="instead of a protocol: N windows at the end of every series")  # fmt: skip
+    add("--step", type=int, metavar="S", help="rows between the windows of --backtest (horizon)")
+    add("--context", type=int, help="steps to look back on (as it was trained)")
+    add("--horizon", nargs="+", type=int, default=[96], help="steps to forecast")
+    add("--stride", type=int, default=1, help="rows between test windows")
+    add("--season", type=int, help="steps (etth 24, ettm 96, else of the calendar)")
     add_table_arguments(parser)
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Command: exports one head of a checkpoint as a separate model without the other heads.
+"""Command: exports one head of a checkpoint as a model of its own. See docs/export.md.
 
-python -m runners.export CHECKPOINT --head 3 --out student.pt
+python -m runners.export CHECKPOINT --head 3 --out student.onnx --format onnx
 """
 
 import argparse
@@ -8,40 +8,39 @@ import shlex
 import sys
 from pathlib import Path
 
-import torch
-
 from losses.byot import TEACHER
-from models.byot import BYOTWrapper
-from models.utp import UTP
-from runners import InputError
-from runners.checkpoint import FORMAT_VERSION, CheckpointError, save_checkpoint
-from runners.command import OpenedModel, add_checkpoint_arguments, open_checkpoint, run
+from runners import InputError, formats
+from runners.command import add_checkpoint_arguments, head_of, open_forecaster, run
+
+CHECKPOINTS = {
+    "own": formats.write_own,
+    "utpexp": formats.write_utpexp,
+    "safetensors": formats.write_safetensors,
+}
+GRAPHS = {"onnx": formats.write_onnx, "torch": formats.write_torch}
+ENDINGS = {"onnx": ".onnx", "torch": ".pt2"}
 
 
 def main(argv: list[str]) -> None:
     """Runs the command."""
     args = parse_args(argv)
-    out, for_utpexp = Path(args.out), args.format == "utpexp"
-    if for_utpexp and args.head != TEACHER:
-        raise InputError(f"--format utpexp is for the teacher: --head {TEACHER}")
-    if out.exists():
-        raise InputError(f"--out: {out} is there already")
-    if not out.parent.is_dir():
-        raise InputError(f"--out: there is no folder {out.parent}")
-    opened = open_checkpoint(args.checkpoint, args.param)
-    utp = model_of_head(opened.wrapper, args.head).cpu()
-    content = utpexp_checkpoint(utp) if for_utpexp else own_checkpoint(utp, opened, args.head)
-    try:
-        save_checkpoint(out.parent, out.name, content)
-    except CheckpointError as error:
-        raise OSError(str(error)) from None  # a disk error has status 1, wrong input status 2
+    check_out(args.out, args.format)
+    forecaster = open_forecaster(args.checkpoint, args.param, args.head)
     name = args.head if args.head == TEACHER else f"student on layer {args.head}"
-    parameters = sum(parameter.numel() for parameter in utp.parameters())
-    param = " --param CONFIG (its BYOT.ENABLED False)" if for_utpexp else ""
+    what = (
+        f"{args.out}: the {name} of {args.checkpoint}, {forecaster.num_layers} layers, "
+        f"{forecaster.num_parameters:,} parameters"
+    )
+    if args.format in GRAPHS:
+        horizon = args.horizon or forecaster.horizon
+        GRAPHS[args.format](args.out, forecaster, horizon)
+        print(f"{what}, horizon {horizon}, context {forecaster.context_length}")
+        return
+    CHECKPOINTS[args.format](args.out, forecaster)
+    param = " --param CONFIG (its BYOT.ENABLED False)" if args.format == "utpexp" else ""
     print(
-        f"{out}: the {name} of {args.checkpoint}, {len(utp.encoder_layers)} layers, "
-        f"{parameters:,} parameters; next: "
-        f"python -m runners.evaluate {shlex.quote(args.out)} --data FILE.csv{param}"
+        f"{what}; next: "
+        f"python -m runners.evaluate {shlex.quote(str(args.out))} --data FILE.csv{param}"
     )
 
 
@@ -51,69 +50,32 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         prog="python -m runners.export", description=__doc__.split("\n")[0]
     )
     add_checkpoint_arguments(parser)
-    parser.add_argument("--head", required=True, help=f"a student's layer, or {TEACHER}")
-    parser.add_argument("--out", required=True, metavar="FILE.pt", help="file to create")
-    parser.add_argument(
-        "--format",
-        choices=["own", "utpexp"],
-        default="own",
-        help="utpexp: the teacher's weights in UTPExp's format, without a configuration",
-    )
-    return parser.parse_args(argv)
+    add = parser.add_argument
+    add("--head", required=True, type=head_of, help=f"a student's layer, or {TEACHER}")
+    add("--out", required=True, type=Path, metavar="OUT",
+        help="file to create; a folder for safetensors")  # fmt: skip
+    add("--format", choices=[*CHECKPOINTS, *GRAPHS], default="own",
+        help="a checkpoint (own); UTPExp's; or what runs without this repository")  # fmt: skip
+    add("--horizon", type=int, metavar="H", help="steps of onnx and torch (those of one pass)")
+    args = parser.parse_args(argv)
+    if args.horizon is not None and args.format not in GRAPHS:
+        raise InputError(
+            f"--horizon is for --format {' and '.join(GRAPHS)}; other formats forecast any horizon"
+        )
+    if args.horizon is not None and args.horizon < 1:
+        raise InputError(f"--horizon {args.horizon}: must be 1 or more")
+    return args
 
 
-def model_of_head(wrapper: BYOTWrapper, head: str) -> UTP:
-    """The UTP with only the layers of one head, and that head.
-
-    Args:
-        wrapper: model with all heads.
-        head: layer of a student, or TEACHER.
-
-    Raises:
-        InputError: there is no such head; the message lists all heads.
-    """
-    if head == TEACHER:
-        return wrapper.utp
-    students = {str(layer): layer for layer in wrapper.aux_head_layers}
-    if head not in students:
-        heads = ", ".join([*students, TEACHER])
-        raise InputError(f"--head: there is no head {head}; the heads are {heads}")
-    return wrapper.student(students[head])
-
-
-def own_checkpoint(utp: UTP, opened: OpenedModel, head: str) -> dict:
-    """A checkpoint of this project for an exported model, without the state of its training.
-
-    Its configuration is that of the source, or only MODEL.PARAM if the source is UTPExp's file.
-
-    Args:
-        utp: the exported model.
-        opened: the source checkpoint.
-        head: name of the exported head.
-    """
-    config, param = opened.checkpoint.get("config", {}), opened.param
-    byot = param.get("BYOT", {}) | {"ENABLED": False, "AUX_HEAD_LAYERS": []}
-    param = param | {"num_layers": len(utp.encoder_layers), "BYOT": byot}
-    content = {
-        "format_version": FORMAT_VERSION,
-        "head": head,
-        "model_state_dict": backbone_weights(utp),
-        "config": config | {"MODEL": config.get("MODEL", {}) | {"PARAM": param}},
-    }
-    if "iteration" in opened.checkpoint:
-        content["iteration"] = opened.checkpoint["iteration"]
-    return content
-
-
-def utpexp_checkpoint(utp: UTP) -> dict:
-    """A checkpoint in UTPExp's format: only weights, always with a register token."""
-    reg_token = torch.zeros(1, 1, 1, utp.embed_dim)
-    return {"model_state_dict": {"utp.reg_token": reg_token} | backbone_weights(utp)}
-
-
-def backbone_weights(utp: UTP) -> dict[str, torch.Tensor]:
-    """The weights with the key names of a checkpoint."""
-    return {f"utp.{key}": tensor for key, tensor in utp.state_dict().items()}
+def check_out(out: Path, format_: str) -> None:
+    """Refuses a file that is there, or that another program would not take by its name."""
+    ending = ENDINGS.get(format_)
+    if ending and out.suffix != ending:
+        raise InputError(f"--out: {out} must end in {ending} for --format {format_}")
+    if out.exists():
+        raise InputError(f"--out: {out} is there already")
+    if not out.parent.is_dir():
+        raise InputError(f"--out: there is no folder {out.parent}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from data.tables.writing import PARQUET, output_kind, write_long
 from data.timelines import Series, sample_times, series_of, step_texts
 from losses.byot import TEACHER
 from runners import InputError, at_least_one
-from runners.checkpoint import atomic_write
+from runners.atomic import atomic_write
 from runners.command import (
     add_checkpoint_arguments,
     add_rollout_arguments,

@@ -1,7 +1,5 @@
 """The Python API of a trained model: one checkpoint, one answer, whichever way it is asked.
 
-from runners.forecaster import Forecaster
-
 forecaster = Forecaster.from_checkpoint("best.pt")
 forecasts = forecaster.predict_df(df, prediction_length=24)
 """
@@ -37,7 +35,7 @@ GPU_SHARE = 0.25  # of the free memory
 
 
 class Forecaster:
-    """Forecasts with one head of a checkpoint; made by `from_checkpoint`.
+    """Forecasts with one head of a checkpoint; made by `from_checkpoint` (or of its parts).
 
     Shapes: n series, H horizon, Q quantiles (1 for a point model).
 
@@ -48,8 +46,9 @@ class Forecaster:
         context_length: values that it looks back on; at first as many as in training.
         device: where it runs.
         dtype: torch.float32 or torch.bfloat16 (autocast).
-        config: configuration of the checkpoint as plain values; empty for UTPExp's files.
+        config: configuration of the checkpoint as plain values; of UTPExp's files MODEL.PARAM.
         corpus: what the checkpoint says of the corpus it was trained on; None if it does not.
+        iteration: of the training; None if the checkpoint does not say.
     """
 
     def __init__(
@@ -58,9 +57,7 @@ class Forecaster:
         head: Head = TEACHER,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
-        trained_context: int | None = None,
-        config: dict | None = None,
-        corpus: dict | None = None,
+        facts: dict | None = None,
     ):
         self._wrapper = wrapper.to(device).eval()
         self.heads: tuple[Head, ...] = (*wrapper.aux_head_layers, TEACHER)
@@ -68,10 +65,12 @@ class Forecaster:
         self.model = self._model_of(head)
         self.device = torch.device(device)
         self.dtype = dtype
-        self._trained_context = trained_context or self.model.max_context_length
+        facts = facts or {}
+        self.config = facts.get("config", {})
+        self.corpus, self.iteration = facts.get("corpus"), facts.get("iteration")
+        trained = self.config.get("DATASET", {}).get("PARAM", {}).get("context_length")
+        self._trained_context = trained or self.model.max_context_length
         self.context_length = self._trained_context
-        self.config = config or {}
-        self.corpus = corpus
 
     @classmethod
     def from_checkpoint(
@@ -98,6 +97,8 @@ class Forecaster:
         content = checkpoint.load_checkpoint(path)
         wrapper = checkpoint.model_of(content, path, param)
         config = content.get("config", {})
+        if param is not None:
+            config = config | {"MODEL": config.get("MODEL", {}) | {"PARAM": param}}
         device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if dtype is None:
             trained = config.get("MODEL", {}).get("DTYPE")
@@ -105,8 +106,7 @@ class Forecaster:
             dtype = dtype if has_bfloat16(device) else torch.float32
         if dtype not in (torch.float32, torch.bfloat16):
             raise InputError(f"dtype {dtype}: a model runs in torch.float32 or torch.bfloat16")
-        context = config.get("DATASET", {}).get("PARAM", {}).get("context_length")
-        return cls(wrapper, head, device, dtype, context, config, content.get("corpus"))
+        return cls(wrapper, head, device, dtype, content | {"config": config})
 
     @property
     def quantiles(self) -> tuple[float, ...] | None:

@@ -14,10 +14,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from config import identity
 from data.corpus import CorpusError
+from data.provenance import join, made_of
 from data.windows import Batch, batch_ranges
 from losses.byot import byot_losses, huber_loss
 from models.byot import Forecasts
 from runners import checkpoint, distributed
+from runners.atomic import write_json
 from runners.checkpoint import CheckpointError
 from runners.distributed import PeerLostError
 from runners.tracking.calibration import calibration, calibration_names
@@ -26,8 +28,8 @@ from runners.tracking.run_log import RunLog
 from runners.tracking.validation_figures import ValidationFigures
 from runners.training import devices
 from runners.training.checkpoint_manager import CheckpointManager
-from runners.training.loader import StepBatches, open_corpus
-from runners.training.optimization import StepGuard, cosine_warmup
+from runners.training.loader import DATASETS, StepBatches, open_corpus
+from runners.training.optimization import StepGuard, set_learning_rate
 from runners.training.stopping import Stopped, StopRequest, TrainingError
 from runners.training.stopwatch import Stopwatch
 
@@ -41,7 +43,8 @@ class UTPRunner:
     Args:
         config: configuration from `config.loading.load_config`.
         resume: continue from the checkpoint in the folder of the run.
-        init_from: checkpoint with the initial weights.
+        init_from: checkpoint with the initial weights; they are validated before the first step,
+            and are the first best.pt.
 
     Raises:
         ConfigError: GPU_NUM does not fit this machine.
@@ -68,9 +71,11 @@ class UTPRunner:
         self.global_batch = per_process * self.process.world_size
         torch.manual_seed(config.ENV.SEED)
         self.wrapper = checkpoint.build_model(config.MODEL.PARAM, config.MODEL.ARCH).to(self.device)
+        self.corpus = made_of(DATASETS / config.DATASET.NAME)
         self.notes = []  # lines for the log, which `train` opens
-        if init_from and not (found and resume):
-            self._init_weights(init_from)
+        self.init_from = None if found and resume else init_from
+        if self.init_from:
+            self._init_weights(self.init_from)
         quantiles = self.wrapper.utp.quantiles
         self.quantiles = None if quantiles is None else torch.tensor(quantiles, device=self.device)
         byot = config.MODEL.PARAM.BYOT
@@ -107,9 +112,12 @@ class UTPRunner:
             self.model = DistributedDataParallel(self.wrapper, forward_sync_buffers=False)
 
     def train(self) -> dict[str, float]:
-        """Trains until NUM_ITERATIONS and returns the meters of the last validation.
+        """Trains until NUM_ITERATIONS, or until PATIENCE is lost.
 
         After SIGTERM or SIGINT all processes finish the current step, save, and stop.
+
+        Returns:
+            The meters of the last validation.
 
         Raises:
             Stopped: a signal has stopped the training.
@@ -123,18 +131,17 @@ class UTPRunner:
         self.batches = StepBatches(
             self.train_windows, train, self.process, self.iteration, pin_memory
         )
-        self.log = RunLog(
-            self.run_dir,
-            self.iteration,
-            train.NUM_ITERATIONS,
-            self.process.is_main,
-            self.validation,
-        )
+        is_main, length = self.process.is_main, train.NUM_ITERATIONS
+        self.log = RunLog(self.run_dir, self.iteration, length, is_main, self.validation)
         try:
             with StopRequest() as stop, distributed.naming_lost_peers():
                 self._begin()
+                if self.init_from:
+                    self._validate_and_save_best()
                 first = self.iteration
                 self._loop(stop)
+                if self.iteration < train.NUM_ITERATIONS:
+                    self.log.say(f"iteration {self.iteration}: {self.checkpoints.describe_end()}")
                 # The last step validates. A finished run that is resumed has no step to train.
                 validation = self.validation if self.iteration > first else self.validate()
                 self.log.table(validation, self.wrapper.aux_head_layers, self.iteration)
@@ -163,7 +170,7 @@ class UTPRunner:
         watch = Stopwatch(self.cost["seconds"])
         self.model.train()
 
-        while self.iteration < num_iterations:
+        while self.iteration < num_iterations and not self.checkpoints.has_lost_patience():
             # Load the micro-batches of one step, and count its valid label steps.
             micro_batches = self.batches.next()
             own_valid = sum(int(batch.mask.sum()) for batch in micro_batches)
@@ -187,7 +194,9 @@ class UTPRunner:
             grad_norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
 
             # Optimizer step. If `found_inf` is 1, fused AdamW changes nothing.
-            lr = self._set_learning_rate()
+            lr = set_learning_rate(
+                self.optimizer, self.iteration, train.OPTIM.PARAM.lr, **train.LR_SCHEDULER.PARAM
+            )
             skipped = self.guard.check(shares[0], grad_norm)
             self.optimizer.found_inf = skipped
             self.optimizer.step()
@@ -216,7 +225,7 @@ class UTPRunner:
             with watch.paused():
                 if self._is_due(val_interval):
                     self._validate_and_save_best()
-                if self._is_due(train.CKPT_SAVE_STRATEGY):
+                if self._is_due(train.CKPT_SAVE_STRATEGY) or self.checkpoints.has_lost_patience():
                     self.checkpoints.save_latest(self._state(), self.log)
 
     @torch.no_grad()
@@ -258,20 +267,9 @@ class UTPRunner:
             huber = huber_loss(median, batch.labels, batch.mask, num_valid=num_valid)
         return total, loss_values(total, losses, huber)
 
-    def _set_learning_rate(self) -> float:
-        """Sets the learning rate of this step and returns it."""
-        schedule = self.config.TRAIN.LR_SCHEDULER.PARAM
-        factor = cosine_warmup(
-            self.iteration, schedule.num_warmup_steps, schedule.num_training_steps
-        )
-        lr = self.config.TRAIN.OPTIM.PARAM.lr * factor
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        return lr
-
     def _validate_and_save_best(self) -> None:
         before, self.validation = self.validation, self.validate()
-        is_best = self.checkpoints.is_best(self.validation)
+        is_best = self.checkpoints.count_validation(self.validation)
         drawn = self.pictures.draw(self.validation, before) if self.pictures else {}
         self.log.validation(self.validation, self.iteration, is_best, drawn)
         if is_best:
@@ -290,8 +288,9 @@ class UTPRunner:
         return self.iteration % interval == 0 or self.iteration == self.config.TRAIN.NUM_ITERATIONS
 
     def _init_weights(self, path: str | Path) -> None:
-        state_dict = checkpoint.load_checkpoint(path)["model_state_dict"]
-        new, left_out = checkpoint.load_weights(self.wrapper, state_dict, path)
+        start, param = checkpoint.load_checkpoint(path), self.config.MODEL.PARAM
+        new, left_out = checkpoint.load_weights(self.wrapper, start, path, param)
+        self.corpus = join(start.get("corpus"), self.corpus)
         self.notes.append(
             f"initial weights from {path}; new heads on layers {new}, heads left out {left_out}"
         )
@@ -308,8 +307,9 @@ class UTPRunner:
         if self.process.is_main:
             self.meters.load_state(state["meters"])
         self.iteration = state["iteration"]
-        self.cost = state.get("cost", self.cost)  # old checkpoints lack cost and validation
+        self.cost = state.get("cost", self.cost)  # old checkpoints lack cost, validation, corpus
         self.validation = state.get("validation", {})
+        self.corpus = state.get("corpus", self.corpus)
 
     def _state(self) -> dict:
         """The state that an exact resumption needs; every process must call this method."""
@@ -318,6 +318,7 @@ class UTPRunner:
         return {
             "iteration": self.iteration,
             "cost": dict(self.cost),
+            "corpus": self.corpus,
             "validation": self.validation,
             "model_state_dict": self.wrapper.state_dict(),
             "optim_state_dict": self.optimizer.state_dict(),
@@ -329,7 +330,7 @@ class UTPRunner:
         """Writes config.json, and logs what is trained."""
         if self.process.is_main:
             (self.run_dir / checkpoint.SUMMARY).unlink(missing_ok=True)  # no longer finished
-            checkpoint.write_json(self.run_dir / "config.json", self.checkpoints.config)
+            write_json(self.run_dir / "config.json", self.checkpoints.config)
         parameters = sum(p.numel() for p in self.wrapper.parameters())
         self.log.say(
             f"{self.config.MODEL.NAME}: {parameters:,} parameters, students on layers "
@@ -347,4 +348,4 @@ class UTPRunner:
         if self.process.is_main:
             summary = {"iteration": self.iteration, "validation": validation} | self.cost
             summary["machine"] = devices.machine(self.device)
-            checkpoint.write_json(self.run_dir / checkpoint.SUMMARY, summary)
+            write_json(self.run_dir / checkpoint.SUMMARY, summary)

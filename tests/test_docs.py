@@ -22,12 +22,16 @@ import torch
 import torch.distributed.run
 
 import train
+from config.identity import to_plain
 from config.loading import load_config
 from config.utp_base import CFG as BASE
-from runners import ablate
+from runners import ablate, export
+from runners.checkpoint import build_model
+from runners.command import run as run_command
+from runners.forecaster import Forecaster
 from runners.training.devices import resolve_devices
 from tests.processes import Forked
-from tests.small import ROOT, TINY, make_corpus, train_here
+from tests.small import ROOT, TINY, make_corpus, small_config, train_here
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PREFIX = r"(?:[A-Z_]+=\S+ |systemd-run .*?(?=python))*"
@@ -58,10 +62,11 @@ SMALLEST = {
     "inference": "--batches 1 --horizons 8 --rounds 1",
     "loader": "--rows 20 --batches 2 --workers 0 1 --seconds 0.01 --rounds 1",
     "loop": "--rounds 2 TRAIN.LOG_INTERVAL=2",
+    "peers": "--python --windows 4",
     "pictures": "--rounds 1",
     "prepare": "--size 1",
     "references": "",
-    "rollout": "--paths 2 --seeds 0 --passes 2 --windows 4 --short 20",
+    "rollout": "--paths 2 --seeds 0 --passes 2 --windows 4 --short 20 --timed 2 --rounds 1",
     "scaling": "--sizes 2 --rounds 1",
     "step": "--batch 1 --modes eager --product 64 --rounds 1",
 }
@@ -195,7 +200,7 @@ def smallest(module: str, arguments: list[str]) -> list[str]:
     sizes = SMALLEST[f"{name} {arguments[0]}" if name == "faults" else name].split()
     options = [word for word in sizes if "=" not in word]
     keys = [word for word in sizes if "=" in word]
-    if name not in ("faults", "prepare", "references"):  # these take no keys
+    if name not in ("faults", "peers", "prepare", "references", "rollout"):  # these take no keys
         keys = [*SMALL, *LAYERS, *keys]
     return [*arguments, *options, *keys]
 
@@ -277,7 +282,7 @@ def test_every_benchmark_is_on_a_page():
     text = "\n".join(command for page in PAGES for command in commands(page.read_text()))
     assert [name for name in SMALLEST if f"python -m tests.benchmarks.{name}" not in text] == []
     files = {path.stem for path in (ROOT / "tests" / "benchmarks").glob("*.py")}
-    shared = {"forked", "measure"}  # the benchmarks and this file use them
+    shared = {"forked", "measure", "peers_worker"}  # the benchmarks and this file use them
     assert files - shared == {name.partition(" ")[0] for name in SMALLEST}
 
 
@@ -352,7 +357,35 @@ def test_python_of_the_forecasting_page_works(world):
     assert Path("forecast.png").stat().st_size > 5000
     names |= {"series_a": [1.0, 2.0, 3.0], "series_b": np.arange(70.0)}
     exec(numbers, names)
-    assert names["quantiles"].shape == (2, 24, 3)
+    assert names["quantiles"].shape == (2, 24, 21)
+
+
+def test_python_of_the_export_page_works(tmp_path, monkeypatch):
+    """The page promises ten lines with onnxruntime and numpy alone."""
+    monkeypatch.chdir(tmp_path)
+    config = to_plain(small_config("run", "MODEL.PARAM.num_layers=1",
+                                   "MODEL.PARAM.BYOT.AUX_HEAD_LAYERS=[0]"))  # fmt: skip
+    model = build_model(config["MODEL"]["PARAM"])
+    content = {"format_version": 1, "model_state_dict": model.state_dict(), "config": config}
+    torch.save(content, "best.pt")
+    for kind, name in (("onnx", "student.onnx"), ("torch", "student.pt2")):
+        arguments = ["best.pt", "--head", "0", "--format", kind, "--out", name]
+        assert run_command(export.main, arguments) == 0
+    values = np.arange(90) % 24 + np.arange(90) * 0.1
+    values[40] = np.nan
+    times = pd.date_range("2024-03-01", periods=90, freq="h")
+    pd.DataFrame({"date": times, "sales": values}).to_csv("series.csv", index=False)
+    onnx, plain = python_blocks("docs/export.md")
+    assert len([line for line in onnx.splitlines() if line.strip()]) <= 10
+    exec(onnx, {})
+    forecaster = Forecaster.from_checkpoint("best.pt", head=0)
+    found = np.loadtxt("forecast.csv", delimiter=",", skiprows=1)
+    np.testing.assert_allclose(found, forecaster.predict_quantiles(values, 32)[0], atol=1e-3)
+    assert Path("forecast.csv").read_text().startswith("0.1,0.5,0.8\n")
+    names = {}
+    exec(plain, names)
+    expected = forecaster.predict_quantiles(np.arange(100.0), 32)
+    np.testing.assert_allclose(names["quantiles"].numpy(), expected, atol=1e-3)
 
 
 def test_step_of_the_byot_page_works(make_utp):

@@ -46,7 +46,7 @@ def test_command_refuses_a_typo_with_one_line(tmp_path):
 def test_readme_names_the_folder_that_its_command_makes():
     """Anyone who copies the README's example finds no such file."""
     folder = resolve_devices(load_config(TINY)).TRAIN.CKPT_SAVE_DIR
-    assert f'load_model("{folder}/best.pt")' in (ROOT / "README.md").read_text()
+    assert f'from_checkpoint("{folder}/best.pt")' in (ROOT / "README.md").read_text()
 
 
 def test_an_option_cut_short_is_refused(capsys):

@@ -182,8 +182,16 @@ def _settings(report: dict) -> list[str]:
     if protocol:
         details = ", ".join(
             f"{name} {protocol[name]}"
-            for name in ("protocol", "horizon", "stride", "context", "season")
-            if protocol[name] is not None
+            for name in (
+                "protocol",
+                "horizon",
+                "stride",
+                "num_windows",
+                "step",
+                "context",
+                "season",
+            )
+            if protocol.get(name) is not None
         )
         lines += [f"Zero-shot on {', '.join(protocol['files'])}: {details}.", ""]
     lines += [

@@ -1,1 +1,6 @@
-"""Forecasts of files, scored: windows, metrics, naive references, report."""
+"""Forecasts of tables, scored: `evaluate_model` and `Protocol`. See docs/evaluation.md."""
+
+from runners.evaluation.protocol import Protocol
+from runners.evaluation.scoring import evaluate_model
+
+__all__ = ["Protocol", "evaluate_model"]

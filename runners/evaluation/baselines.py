@@ -34,3 +34,10 @@ def seasonal_scale(training: Tensor, season: int) -> Tensor:
     """s of MASE: mean abs(y_t - y_(t-m)) of each series, [C, n] -> [C]; NaN where there is none."""
     steps = (training[:, season:] - training[:, :-season]).double().abs()
     return steps.nanmean(dim=1)
+
+
+def _last_value(context: Tensor, horizon: int, season: int) -> Tensor:
+    return last_value(context, horizon)
+
+
+BASELINES = {"last value": _last_value, "seasonal naive": seasonal_naive}

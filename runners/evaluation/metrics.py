@@ -10,7 +10,7 @@ target counts nowhere.
 | wql | mean over q of sum 2 max(q e_q, (q - 1) e_q) / sum abs(y) | Park et al. 2022; GluonTS |
 | coverage | for each q, share of y <= p_q | |
 | coverage_error | mean over q of abs(coverage - q) | |
-| crossing | share of neighbouring levels i, i + 1 with p_(i+1) < p_i | |
+| band_coverage | for central bands (90 %, 50 %) and blocks of steps, share of p_low <= y <= p_high | |
 """  # noqa: E501
 
 import math
@@ -19,9 +19,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from runners.tracking.calibration import crosses
+from runners.tracking.figures import choose_bands
 
-NAMES = ("mse", "mae", "mase", "wql", "coverage_error", "crossing")
+NAMES = ("mse", "mae", "mase", "wql", "coverage_error")
 
 
 class ForecastMetrics:
@@ -30,15 +30,23 @@ class ForecastMetrics:
     Args:
         quantiles: levels of the forecasts, 0.5 among them; None for points (Q = 1).
         spread: whether the levels differ; a point forecast given as quantiles has no coverage.
+        block: steps of a block of `band_coverage`; None: one block.
     """
 
-    def __init__(self, quantiles: Sequence[float] | None, spread: bool = True):
+    def __init__(
+        self, quantiles: Sequence[float] | None, spread: bool = True, block: int | None = None
+    ):
         self.quantiles = quantiles
         self.spread = spread
-        self.windows = 0
+        self.block = block
+        self._bands = [
+            (quantiles.index(low), quantiles.index(high))
+            for low, high in choose_bands(quantiles or ())
+        ]
         self._count = self._squared = self._absolute = self._level = 0.0
         self._scaled = self._scaled_count = 0.0
-        self._pinball = self._below = self._crossed = 0.0  # by quantile, by quantile, all
+        self._pinball = self._below = 0.0  # by quantile
+        self._by_step = self._inside = 0.0  # targets [H], and those in each band [bands, H]
 
     def add(self, forecast: Tensor, target: Tensor, scale: Tensor) -> None:
         """Adds windows.
@@ -54,7 +62,6 @@ class ForecastMetrics:
         target = torch.where(there, target, 0.0)
         median = 0 if self.quantiles is None else self.quantiles.index(0.5)
         error = torch.where(there, target - forecast[..., median], 0.0)  # [B, H]
-        self.windows += len(target)
         self._count += there.sum().item()
         self._squared += error.square().sum().item()
         self._absolute += error.abs().sum().item()
@@ -68,14 +75,24 @@ class ForecastMetrics:
         errors = target[..., None] - forecast  # [B, H, Q]
         pinball = 2.0 * torch.maximum(q * errors, (q - 1.0) * errors)
         weight = there[..., None].double()
-        self._pinball = self._pinball + (pinball * weight).sum((0, 1)).cpu()
-        self._below = self._below + ((errors <= 0) * weight).sum((0, 1)).cpu()
-        self._crossed += (crosses(forecast) * weight).sum().item()
+        self._pinball = self._pinball + (pinball * weight).sum((0, 1))
+        if not self.spread:
+            return
+        self._below = self._below + ((errors <= 0) * weight).sum((0, 1))
+        self._by_step = self._by_step + there.double().sum(0)
+        inside = [
+            (errors[..., low] >= 0) & (errors[..., high] <= 0) & there for low, high in self._bands
+        ]
+        if inside:
+            self._inside = self._inside + torch.stack(inside).double().sum(1)
 
-    def result(self) -> dict[str, float | dict[float, float] | None]:
-        """The metrics by name; None where one is not defined. `coverage` is `{level: share}`."""
-        values = dict.fromkeys(NAMES)
-        values["coverage"] = None
+    def result(self) -> dict[str, float | dict | None]:
+        """The metrics by name; None where one is not defined.
+
+        `coverage` is `{level: share}`, `band_coverage` is `{band: [share of each block]}`; a band
+        is named by the probability between its levels, such as 0.9.
+        """
+        values = dict.fromkeys((*NAMES, "coverage", "band_coverage"))
         if not self._count:
             return values
         values["mse"] = self._squared / self._count
@@ -91,6 +108,17 @@ class ForecastMetrics:
             values["coverage"] = dict(zip(self.quantiles, shares, strict=True))
             misses = [abs(share - level) for level, share in values["coverage"].items()]
             values["coverage_error"] = math.fsum(misses) / len(misses)
-            pairs = self._count * (len(self.quantiles) - 1)
-            values["crossing"] = self._crossed / pairs if pairs else 0.0
+            values["band_coverage"] = self._band_coverage()
         return values
+
+    def _band_coverage(self) -> dict[float, list[float | None]]:
+        block = self.block or len(self._by_step)
+        counts = [part.sum().item() for part in self._by_step.split(block)]
+        found = {}
+        for i, (low, high) in enumerate(self._bands):
+            inside = [part.sum().item() for part in self._inside[i].split(block)]
+            probability = round(self.quantiles[high] - self.quantiles[low], 6)
+            found[probability] = [
+                one / count if count else None for one, count in zip(inside, counts, strict=True)
+            ]
+        return found

@@ -1,12 +1,10 @@
 """The series of a table, ready for evaluation: on their calendar, split, and scaled.
 
-Shapes: C channels, B windows, L context, H horizon.
+Shapes: C channels.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +14,7 @@ from torch import Tensor
 
 from data.calendar import Calendar, CalendarError, fill_gaps, find_calendar
 from data.tables import Item
+from models.utp import row_scale
 from runners import InputError
 from runners.evaluation.baselines import seasonal_scale
 from runners.evaluation.protocol import Protocol, Season, Split
@@ -29,21 +28,21 @@ class Series(NamedTuple):
     """The channels of one table, ready for evaluation.
 
     Attributes:
-        name: of the file.
         values: float32 [rows of all channels], channel after channel, each z-scored by its
             training part; NaN where missing.
         starts: where in `values` each channel starts, [C].
         splits: of the rows of each channel, [C].
         scale: of MASE in z-scores, float64 [C].
         season: of all channels.
+        sources: the files that the items name.
     """
 
-    name: str
     values: Tensor
     starts: list[int]
     splits: list[Split]
     scale: Tensor
     season: Season
+    sources: list[str]
 
 
 class Rows:
@@ -92,8 +91,9 @@ class Rows:
 class Notes:
     """What is said about the series of a table, in few lines however many series it has."""
 
-    def __init__(self, source: str):
+    def __init__(self, source: str, training: str):
         self.source = source
+        self.training = training  # what series are scaled by, in words
         self.left_out: dict[str, list[str]] = defaultdict(list)  # series by reason
         self.too_short = ""  # why the first such series is
         self.gaps: list[tuple[int, str, str]] = []  # missing rows, series, one step
@@ -148,12 +148,13 @@ def open_series(
     """Puts the series of a table on their calendars, and scales each by its training part.
 
     A series that is too short, or that has no unit (no value in its training part, or a constant
-    one), is left out. Series are read one by one, since tables may be large.
+    one), is left out. The training part of a backtest is what lies before the first window. Series
+    are read one by one, since tables may be large.
 
     Args:
-        source: the file.
+        source: the file, for messages.
         items: its series.
-        protocol: which windows are needed.
+        protocol: which windows are needed; its context is given.
         freq: one step of time, if the user has said so.
         say: takes a line for each thing that the user must know.
 
@@ -161,13 +162,14 @@ def open_series(
         TableError: it is no table.
         InputError: no series can be evaluated, or they cannot be evaluated together.
     """
-    notes = Notes(source)
-    values, scales, splits = [], [], []
+    notes = Notes(source, protocol.training)
+    values, scales, splits, sources = [], [], [], {}
     rows = season = first = None
     tested = False
     for item in items:
         first = first or item
-        if protocol.name != "ratio" and not _same_rows(item, first):
+        sources[item.source] = None
+        if protocol.needs_same_times and not _same_rows(item, first):
             raise InputError(
                 f"{source}: series {item.id!r:.60} and {first.id!r:.60} have different times; "
                 f"protocol {protocol.name} cuts all at the same rows: use --protocol ratio"
@@ -189,15 +191,16 @@ def open_series(
             notes.too_short = notes.too_short or str(error)
             notes.left_out[TOO_SHORT].append(item.id)
             continue
+        column = torch.from_numpy(column)
         training = column[: split.train]
-        training = training[np.isfinite(training)]
-        if not len(training):
-            notes.left_out["without a value in the training part"].append(item.id)
+        if not training.isfinite().any():
+            notes.left_out[f"without a value in the {notes.training}"].append(item.id)
             continue
-        if training.min() == training.max():
-            notes.left_out["constant in the training part"].append(item.id)
+        mean, std = row_scale(training[None])
+        if not std:
+            notes.left_out[f"constant in the {notes.training}"].append(item.id)
             continue
-        z = torch.from_numpy(scale(column, training))
+        z = (column - mean[0]) / std[0]
         scales.append(seasonal_scale(z[None, : split.train], season.steps))
         values.append(z.float())
         splits.append(split)
@@ -209,37 +212,17 @@ def open_series(
     for line in notes.lines():
         say(line)
     starts = np.cumsum([0, *map(len, values[:-1])]).tolist()
-    return Series(Path(source).name, torch.cat(values), starts, splits, torch.cat(scales), season)
-
-
-def scale(values: np.ndarray, training: np.ndarray) -> np.ndarray:
-    """The z-scores of a series by its training values, which are finite and not all the same.
-
-    There is no floor: the unit of the values does not matter.
-    """
-    # Divided first by what cannot underflow when it is squared.
-    spread = training.max() - training.min()
-    return (values - training.mean()) / spread / ((training - training.mean()) / spread).std()
+    return Series(
+        torch.cat(values),
+        starts,
+        splits,
+        torch.cat(scales),
+        season,
+        [one for one in sources if one],
+    )
 
 
 def _same_rows(item: Item, other: Item) -> bool:
     if item.times is None or other.times is None:
         return item.times is other.times and len(item.values) == len(other.values)
     return item.times is other.times or item.times.equals(other.times)
-
-
-def windows(
-    series: Series, protocol: Protocol, horizon: int, batch_size: int
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Batches of contexts [B, L], targets [B, H] and scales [B], channel by channel."""
-    context = protocol.context
-    cut = series.values.unfold(0, context + horizon, 1)  # [places, L + H], a view
-    places = (
-        (channel, start + row - context)
-        for channel, (start, split) in enumerate(zip(series.starts, series.splits, strict=True))
-        for row in protocol.targets(split, horizon)
-    )
-    while batch := list(islice(places, batch_size)):
-        channels, firsts = torch.tensor(batch).T
-        window = cut[firsts]
-        yield window[:, :context], window[:, context:], series.scale[channels]

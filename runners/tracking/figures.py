@@ -191,6 +191,55 @@ def draw_depth(
     return figure
 
 
+def draw_coverage(panels: dict[str, dict[str, Sequence[float | None]]], band: float, block: int):
+    """Draws the share of targets inside a band over lead time; what is right is a dotted line.
+
+    Args:
+        panels: `{title: {forecaster: [share in each block of steps]}}`; None where a block has no
+            target.
+        band: the share that should lie in the band.
+        block: steps of a block, one pass of the model: bands that shrink do so at its end.
+
+    Returns:
+        A matplotlib Figure.
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(3, len(panels))
+    rows = ceil(len(panels) / columns)
+    figure = Figure(figsize=(1 + 3.7 * max(columns, 1.5), 0.6 + 2.8 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    styles = {}  # a forecaster looks the same in all panels
+    for axes, (title, curves) in zip(grid.flat, panels.items(), strict=False):
+        for name, shares in curves.items():
+            style = styles.setdefault(
+                name,
+                (
+                    COLOURS[len(styles) % len(COLOURS)],
+                    MARKERS[len(styles) // len(COLOURS) % len(MARKERS)],
+                ),
+            )
+            middles = (np.arange(len(shares)) + 0.5) * block
+            axes.plot(middles, np.array(shares, float), color=style[0], marker=style[1],
+                      markersize=3.5, linewidth=1.4, label=name)  # fmt: skip
+        axes.axhline(band, color=BLACK, linewidth=1, linestyle=":", label=f"{band:.0%}")
+        axes.set_title(title, loc="left", fontsize="medium", parse_math=False)
+        axes.set(xlabel="steps ahead", ylim=(0, 1.02), xlim=(0, None))
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in [*grid.flat][len(panels) :]:
+        axes.remove()
+    for axes in grid[:, 0]:
+        axes.set_ylabel(f"share in the {band:.0%} band")
+    handles = {
+        label: handle
+        for axes in figure.axes
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles, loc="outside upper center", ncols=4, frameon=False)
+    return figure
+
+
 def draw_forecast(
     axes,
     history_x: np.ndarray,

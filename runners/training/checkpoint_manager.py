@@ -29,6 +29,7 @@ class CheckpointManager:
 
     Attributes:
         best_metrics: validation meters of best.pt, `{"val/<meter>": value, "iteration": int}`.
+        since_best: number of validations since the last one with a better teacher.
     """
 
     def __init__(self, folder: Path, config: dict, process: Process):
@@ -36,6 +37,7 @@ class CheckpointManager:
         self.config = config
         self.process = process
         self.best_metrics = {}
+        self.since_best = 0
         self._saved_iteration = 0  # of latest.pt; iteration 0 is never saved
         self._failed = {}  # {file name: error of the last save}
         self._latest_is_damaged = False
@@ -102,6 +104,7 @@ class CheckpointManager:
             return None, [f"{self.folder} holds no checkpoint; starting from the beginning"]
         self._check_same_training(state, path)
         self.best_metrics = state["best_metrics"]
+        self.since_best = state.get("since_best", 0)  # old checkpoints lack it
         self._latest_is_damaged = bool(damaged)
         self._saved_iteration = None if damaged else state["iteration"]
         then = identity.flatten(state["config"]) | {"processes": state["world_size"]}
@@ -136,15 +139,33 @@ class CheckpointManager:
             text = ", ".join(f"{key} {then!r} -> {now!r}" for key, (then, now) in changes.items())
             raise CheckpointError(f"{path} is from a training with other settings: {text}")
 
-    def is_best(self, values: dict[str, float]) -> bool:
-        """Whether the validation loss of the teacher, which makes the forecasts, is a new low.
+    def count_validation(self, values: dict[str, float]) -> bool:
+        """Counts a validation; every process must call this method.
 
-        The first process decides for all: rounding must not part them. Every process must call
-        this.
+        Returns:
+            Whether the validation loss of the teacher, which makes the forecasts, is a new low.
+            The first process decides, so that all of them save and end at the same step.
         """
         loss = gt_meter(TEACHER)
         own = values[loss] < self.best_metrics.get(f"val/{loss}", math.inf)
-        return bool(distributed.all_gather_ints(own)[0][0])
+        is_best = bool(distributed.all_gather_ints(own)[0][0])
+        self.since_best = 0 if is_best else self.since_best + 1
+        return is_best
+
+    def has_lost_patience(self) -> bool:
+        """Whether the last TRAIN.PATIENCE validations in a row had no better teacher."""
+        patience = self.config["TRAIN"]["PATIENCE"]
+        return patience is not None and self.since_best >= patience
+
+    def describe_end(self) -> str:
+        """A line for the log: why the run ends early, and which iteration was the best."""
+        loss, best = f"val/{gt_meter(TEACHER)}", self.best_metrics
+        which = f"iteration {best['iteration']}, {loss} {best[loss]:.4f}" if best else "none"
+        return (
+            f"no better teacher in {self.since_best} validations in a row, so the run ends "
+            f"(TRAIN.PATIENCE={self.config['TRAIN']['PATIENCE']}); best: {which}. To go on: "
+            "--resume TRAIN.PATIENCE=None"
+        )
 
     def save_best(self, state: dict, values: dict[str, float], log: RunLog) -> None:
         """Saves best.pt with its validation meters."""
@@ -176,6 +197,7 @@ class CheckpointManager:
             "config": self.config,
             "world_size": self.process.world_size,
             "best_metrics": self.best_metrics,
+            "since_best": self.since_best,
         }
         error = None
         if self.process.is_main:

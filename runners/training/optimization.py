@@ -25,6 +25,23 @@ def cosine_warmup(step: int, num_warmup_steps: int, num_training_steps: int) -> 
     return 0.5 * (1.0 + math.cos(math.pi * min(1.0, (step - num_warmup_steps) / rest)))
 
 
+def set_learning_rate(
+    optimizer: torch.optim.Optimizer, step: int, lr: float, **schedule: int
+) -> float:
+    """Sets the learning rate of one step, and returns it.
+
+    Args:
+        optimizer: optimizer of the step.
+        step: number of the step, counted from 0.
+        lr: learning rate at the end of the warm-up.
+        **schedule: lengths of the schedule, as in `cosine_warmup`.
+    """
+    lr *= cosine_warmup(step, **schedule)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    return lr
+
+
 class StepGuard:
     """Finds bad steps (non-finite loss or gradient norm) without waiting for the device.
 

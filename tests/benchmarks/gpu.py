@@ -6,7 +6,8 @@ Rows: training steps of utp_base in bfloat16 (`tests.benchmarks.step` says what 
 torch's encoder is), each attention kernel forward and backward at the shapes of a step, `predict`
 of the teacher, the training loop over the bare step, and the kernels that take most of a step.
 `share` of a step is its rate of floating-point operations over that of the large matrix product in
-the first row; of a kernel, its share of the step. What the time does not allow is left out, and
+the first row; of a kernel, its share of the step. `peak` is what a step adds to the memory of the
+model and the optimizer. What the time does not allow is left out, and
 said.
 """
 

@@ -1,17 +1,18 @@
 """Forecasts of many passes: quantile paths against the median roll; and short histories, padded.
 
 python -m tests.benchmarks.rollout CHECKPOINT --data FILE ... [--paths 2 4 8 16] [--seeds 0 1 2]
-    [--passes 10] [--windows 64] [--short 48 96 160] [--plot FILE.png] [--json FILE]
+    [--passes 10] [--windows 64] [--short 48 96 160] [--timed 8]
+    [--rounds 3] [--plot FILE.png] [--json FILE]
 
 Windows lie evenly over the last 30 % of each series, a share of them for each series of a file;
-values are z-scored by the first 70 %. Both ways forecast the same windows, in turns. Seconds are of
-one thread.
+values are z-scored by the first 70 %. Both ways forecast the same windows. Their time is measured
+apart, on some windows of the first file, all ways in turns, with one thread.
 """
 
-import time
+import statistics
+from functools import partial
 from pathlib import Path
 
-import matplotlib.figure
 import numpy as np
 import torch
 
@@ -19,10 +20,11 @@ from data.contexts import pad_left
 from data.tables import read_items
 from losses.byot import pinball_loss
 from models.scaling import row_scale
-from runners.checkpoint import atomic_write
+from runners.atomic import atomic_write
 from runners.evaluation.metrics import ForecastMetrics
 from runners.forecaster import MEDIAN, PATHS, Forecaster
 from runners.tracking.calibration import quantile_indices
+from runners.tracking.figures import draw_coverage
 from tests.benchmarks import measure
 
 TRAINING = 0.7
@@ -47,8 +49,9 @@ def score(forecast: np.ndarray, target: np.ndarray, levels: tuple[float, ...]) -
     """WQL, coverage error, MAE and crossing of forecasts [n, H, Q]."""
     metrics = ForecastMetrics(levels)
     metrics.add(torch.from_numpy(forecast), torch.from_numpy(target), torch.ones(len(target)))
-    names = ("wql", "coverage_error", "mae", "crossing")
-    return {name: metrics.result()[name] for name in names}
+    result = metrics.result()
+    found = {name: result[name] for name in ("wql", "coverage_error", "mae")}
+    return found | {"crossing": float((np.diff(forecast) < 0).mean())}
 
 
 def coverage_by_pass(
@@ -71,11 +74,9 @@ def rolls(forecaster: Forecaster, data: np.ndarray, horizon: int, num_paths: lis
     found, blocks = {}, {}
     for k in [0, *num_paths]:
         for seed in seeds if k else seeds[:1]:
-            start = time.perf_counter()
             how = {"rollout": PATHS, "num_paths": k, "seed": seed} if k else {"rollout": MEDIAN}
             forecast = forecaster.predict_quantiles(context, horizon, **how)
             row = score(forecast, target, forecaster.quantiles)
-            row["seconds"] = time.perf_counter() - start
             found.setdefault(k, []).append(row)
             covered = coverage_by_pass(forecast, target, forecaster.quantiles, forecaster.horizon)
             blocks.setdefault(k, []).append(covered)
@@ -85,10 +86,27 @@ def rolls(forecaster: Forecaster, data: np.ndarray, horizon: int, num_paths: lis
         row |= {name: float(np.mean([one[name] for one in own])) for name in own[0]}
         row["cov.error / median's"] = row["coverage_error"] / found[0][0]["coverage_error"]
         row["wql, greatest - least"] = float(np.ptp([one["wql"] for one in own]))
-        row["seconds / median's"] = row.pop("seconds") / found[0][0]["seconds"]
         rows.append(row)
     names = {k: f"{k} paths" if k else "median roll" for k in blocks}
     return rows, {names[k]: np.mean(own, axis=0).tolist() for k, own in blocks.items()}
+
+
+def cost(
+    forecaster: Forecaster, context: np.ndarray, horizon: int, num_paths: list[int], rounds: int
+) -> list[dict]:
+    """Time of each way, and its ratio to the median roll's."""
+    predict = partial(forecaster.predict_quantiles, context, horizon)
+    sides = {0: partial(predict, rollout=MEDIAN)}
+    sides |= {k: partial(predict, rollout=PATHS, num_paths=k) for k in num_paths}
+    seconds = measure.alternate(sides, rounds)
+    return [
+        {
+            "rollout": f"{k} paths" if k else "median",
+            "s per series": statistics.median(own) / len(context),
+            "time / median's": k > 0 and measure.ratio(own, seconds[0]),
+        }
+        for k, own in seconds.items()
+    ]
 
 
 def short_histories(forecaster: Forecaster, data: np.ndarray, lengths: list[int]) -> list[dict]:
@@ -114,24 +132,9 @@ def short_histories(forecaster: Forecaster, data: np.ndarray, lengths: list[int]
     return rows
 
 
-def draw(blocks: dict[str, dict[str, list[float]]], steps: int) -> matplotlib.figure.Figure:
-    """Coverage by lead time of each set, median roll against paths."""
-    figure = matplotlib.figure.Figure(figsize=(3.2 * len(blocks), 3), layout="constrained")
-    axes = figure.subplots(1, len(blocks), sharey=True, squeeze=False)[0]
-    for axis, (name, ways) in zip(axes, blocks.items(), strict=True):
-        for way, covered in ways.items():
-            lead = (np.arange(len(covered)) + 0.5) * steps
-            axis.plot(lead, covered, marker="o", markersize=3, label=way)
-        axis.axhline(0.9, color="black", linewidth=0.8, linestyle=":")
-        axis.set(title=name, xlabel="lead time in steps", ylim=(0, 1))
-    axes[0].set_ylabel("share within the 90 % band")
-    axes[-1].legend(fontsize=8, loc="lower left")
-    return figure
-
-
 def main() -> None:
     """Prints the tables."""
-    parser = measure.parser(__doc__, default_rounds=1)
+    parser = measure.parser(__doc__, default_rounds=3)
     add = parser.add_argument
     add("checkpoint", metavar="CHECKPOINT")
     add("--data", nargs="+", required=True, metavar="FILE")
@@ -139,6 +142,7 @@ def main() -> None:
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
     add("--passes", type=int, default=10)
     add("--windows", type=int, default=64, help="of each file")
+    add("--timed", type=int, default=8, help="windows to measure the time on")
     add("--short", nargs="+", type=int, default=[48, 96, 160], help="lengths of histories")
     add("--plot", type=Path, metavar="FILE.png")
     args = parser.parse_args()
@@ -157,9 +161,15 @@ def main() -> None:
         print(f"\n{name}, {len(data)} windows")
         for some in (rows, short):
             print(measure.table([*some[0]], [measure.cells(row) for row in some]))
+        if path == args.data[0]:
+            context = data[: args.timed, :-horizon]
+            timed = cost(forecaster, context, horizon, args.paths, args.rounds)
         figures[name] = {"rolls": rows, "short": short, "coverage by pass": blocks[name]}
+    print(f"\ntime of {len(context)} series")
+    print(measure.table([*timed[0]], [measure.cells(row) for row in timed]))
+    figures["cost"] = timed
     if args.plot:
-        figure = draw(blocks, forecaster.horizon)
+        figure = draw_coverage(blocks, 0.9, forecaster.horizon)
         atomic_write(args.plot, lambda file: figure.savefig(file, format="png", dpi=150))
     measure.write_json(args.json, figures)
 

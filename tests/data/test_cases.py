@@ -53,6 +53,7 @@ READ = [
      "2024-01-09 07:00", 20.0377),
     ("30_semicolon_decimalcomma.csv", {}, AB, 400, FIRST, LAST, 20.0377),
     ("34_dash_missing.csv", {"missing": ("-",)}, AB, 400, FIRST, LAST, 20.0377),
+    ("35_sentinel_9999.csv", {"keep": ("all",)}, TWELVE, 120, FIRST, "2024-01-05 23:00", -9999),
     ("35_sentinel_9999.csv", {"keep": ("-9999",)}, TWELVE, 120, FIRST, "2024-01-05 23:00", -9999),
     ("38_nat_nan_spellings.csv", {}, TWELVE, 130, FIRST, "2024-01-06 09:00", 20.0377),
     ("40_ny_offset_bdays.csv", {}, ["Close"], 300, "2023-09-01 00:00-04:00",

@@ -1,83 +1,20 @@
-"""Tables into a corpus: no series in both splits, no value changed, nothing left on failure."""
+"""Tables into a corpus: no series in both splits, no value changed."""
 
-import gzip
-import json
-import resource
-import subprocess
-import sys
-import weakref
-import zlib
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from config.loading import load_config
-from data import prepare as module
-from data import staging
-from data.corpus import Corpus, read_prepared
-from data.prepare import TRAIN_WITH_GPU, TRAIN_WITHOUT, main, prepare, train_command
+from data.corpus import Corpus
+from data.prepare import main, prepare
 from data.splitting import Lengths
-from data.tables import TableOptions, read_items
+from data.tables import read_items
 from data.windows import WindowDataset
-from tests.data.files import write_m4, write_wide
+from tests.data.files import read_ids, read_rows, write_m4, write_wide
 
-ROOT = Path(__file__).parents[2]
-REAL = ROOT / "../shared/data"
+REAL = Path(__file__).parents[2] / "../shared/data"
 SMALL = ["--context", "1", "--horizon", "1"]  # takes series of two values
-TINY = Lengths(1, 1)
-
-
-@pytest.fixture
-def unscaled(monkeypatch):
-    """Rows hold the values of the files, so that values tell series."""
-    monkeypatch.setattr(staging, "standardise", lambda values: values.astype(np.float32))
-
-
-def read_ids(root):
-    """The series in each split, one entry for each row; needs `unscaled`."""
-    ids = {}
-    for split in ("train", "valid"):
-        rows = Corpus(root, split).rows
-        series = np.where(np.isfinite(rows), rows // 1000, rows[:, :1] // 1000)
-        assert (series == series[:, :1]).all()
-        ids[split] = series[:, 0].astype(int).tolist()
-    return ids
-
-
-def read_rows(root):
-    """The rows of both splits, ordered by their first value."""
-    rows = np.concatenate([Corpus(root, split).rows for split in ("train", "valid")])
-    return rows[np.argsort(rows[:, 0])]
-
-
-def read_files(root):
-    """Every file of a corpus, as bytes."""
-    files = [file for file in sorted(root.rglob("*")) if file.is_file()]
-    return {str(file.relative_to(root)): file.read_bytes() for file in files}
-
-
-@pytest.fixture
-def file(tmp_path):
-    """An m4 file of 20 series of 70 values."""
-    return write_m4(tmp_path / "file.csv", range(20))
-
-
-@pytest.fixture
-def refused(tmp_path, capsys):
-    """Asserts that the command fails with one line and leaves nothing new."""
-
-    def refused(*args, words):
-        before = sorted(tmp_path.rglob("*"))
-        assert main([str(arg) for arg in args]) == 1
-        lines = capsys.readouterr().err.splitlines()
-        assert len(lines) == 1
-        assert lines[0].startswith("error: ")
-        assert words in lines[0]
-        assert sorted(tmp_path.rglob("*")) == before
-
-    return refused
 
 
 # Holding out
@@ -153,27 +90,34 @@ def test_missing_values_at_the_ends_are_trimmed(tmp_path, unscaled):
     np.testing.assert_array_equal(read_rows(tmp_path / "c"), expected)
 
 
-def test_series_without_a_value_are_left_out_and_counted(tmp_path, capsys):
-    """Rows without a value would be drawn in vain, or vanish unsaid."""
+@pytest.mark.parametrize(
+    ("table", "said", "missing"),
+    [
+        # Rows without a value would be drawn in vain, or vanish unsaid.
+        (
+            "id,V1,V2\na,,\nb,1,2\nc,,\nd,3,4\n",
+            "2 series, 4 values, 0 missing; 2 series of fewer than 2 values left out",
+            [[0, 0], [0, 0]],
+        ),
+        # Infinities would count as values: "0 missing", and no window to train on.
+        (
+            "date,a,b\n2016-01-01,1,3\n2016-01-02,inf,4\n2016-01-03,2,\n2016-01-04,2,5\n",
+            "2 series, 8 values, 2 missing; 1 infinite values count as missing",
+            [[0, 0, 1, 0], [0, 1, 0, 0]],
+        ),
+    ],
+    ids=["without a value", "infinite"],
+)
+def test_what_is_no_value_is_counted(tmp_path, capsys, table, said, missing):
+    """It would be trained on, or be left out unsaid."""
     file = tmp_path / "file.csv"
-    file.write_text("id,V1,V2\na,,\nb,1,2\nc,,\nd,3,4\n")
+    file.write_text(table)
     args = ["--out", str(tmp_path / "c"), "--valid-fraction", "0.5", *SMALL]
     assert main([str(file), *args]) == 0
-    out = capsys.readouterr().out
-    assert "2 series, 4 values, 0 missing; 2 series of fewer than 2 values left out" in out
+    assert said in capsys.readouterr().out
     assert [len(Corpus(tmp_path / "c", split).rows) for split in ("train", "valid")] == [1, 1]
-
-
-def test_infinite_values_are_missing_and_counted(tmp_path, capsys):
-    """They would count as values: "0 missing", and no window to train on."""
-    file = tmp_path / "file.csv"
-    file.write_text("date,a,b\n2016-01-01,1,3\n2016-01-02,inf,4\n2016-01-03,2,\n2016-01-04,2,5\n")
-    args = ["--out", str(tmp_path / "c"), "--valid-fraction", "0.5", *SMALL]
-    assert main([str(file), *args]) == 0
-    out = capsys.readouterr().out
-    assert "2 series, 8 values, 2 missing; 1 infinite values count as missing" in out
-    missing = np.isnan(read_rows(tmp_path / "c")[:, :4]).tolist()
-    assert sorted(missing) == [[0, 0, 1, 0], [0, 1, 0, 0]]
+    found = np.isnan(read_rows(tmp_path / "c")[:, : len(missing[0])]).tolist()
+    assert sorted(found) == missing
 
 
 def test_several_layouts_in_one_corpus(tmp_path, unscaled, capsys):
@@ -284,314 +228,3 @@ def test_real_files_make_a_corpus(tmp_path, unscaled):
     series = [item.values for item in read_items(files)]
     expected = [s[np.isfinite(s)][0] for s in series]
     np.testing.assert_array_equal(np.sort(first), np.sort(np.float32(expected)))
-
-
-# The command
-
-
-def test_it_says_what_to_do_next(tmp_path, file, monkeypatch, capsys):
-    """Users would not learn how to train on what they made."""
-    monkeypatch.setattr(module, "has_gpu", lambda: False)
-    assert main([str(file), "--out", str(tmp_path / "deep" / "mine")]) == 0
-    out = capsys.readouterr().out
-    assert "whole series are held out for validation (--split series)" in out
-    assert "train 18 series in 18 rows, valid 2 series in 2 rows" in out
-    last = out.splitlines()[-1]
-    assert "python train.py -c config/utp_tiny.py DATASET.NAME=mine" in last
-    assert last.endswith("once it lies in datasets/mine")
-
-
-@pytest.mark.parametrize(
-    ("lengths", "gpu", "expected"),
-    [
-        (Lengths(), True, "python train.py DATASET.NAME=mine"),
-        (Lengths(), False, "python train.py -c config/utp_tiny.py DATASET.NAME=mine"),
-        (Lengths(12, 6), False, "python train.py -c config/utp_tiny.py DATASET.NAME=mine "
-         "DATASET.PARAM.context_length=12 DATASET.PARAM.target_length=6"),
-        (Lengths(512, 64), True, "python train.py DATASET.NAME=mine "
-         "DATASET.PARAM.context_length=512"),
-        (Lengths(512, 64), False, "python train.py -c config/utp_tiny.py DATASET.NAME=mine"),
-    ],
-)  # fmt: skip
-def test_the_command_proposed_fits_corpus_and_machine(lengths, gpu, expected):
-    """The full model would be started on a laptop, or windows that the corpus has not."""
-    assert train_command(Path("datasets/mine"), lengths, gpu) == expected
-
-
-@pytest.mark.parametrize(
-    ("proposed", "config"), [(TRAIN_WITH_GPU, "utp_base"), (TRAIN_WITHOUT, "utp_tiny")]
-)
-def test_the_lengths_that_it_assumes_are_those_of_the_configurations(proposed, config):
-    """The proposed command would ask for lengths that the model does not have."""
-    param = load_config(ROOT / "config" / f"{config}.py").DATASET.PARAM
-    assert proposed[1:] == (param.context_length, param.target_length)
-
-
-def test_the_corpus_says_what_it_was_prepared_for(tmp_path, file):
-    """train.py could not say that its windows do not fit, nor a score that it is of seen data."""
-    lengths = Lengths(30, 10, 50)
-    prepare([file], tmp_path / "c", lengths=lengths, valid_fraction=0.2, seed=3)
-    assert sorted(p.name for p in (tmp_path / "c").iterdir()) == ["corpus.json", "train", "valid"]
-    prepared = read_prepared(tmp_path / "c")
-    assert prepared == (30, 10, "series", True, {"train": 70, "valid": 70})
-    facts = json.loads((tmp_path / "c" / "corpus.json").read_text())
-    assert (facts["row_length"], facts["valid_fraction"], facts["seed"]) == (50, 0.2, 3)
-    assert facts["series"] == {"train": 16, "valid": 4}
-    content = file.read_bytes()
-    assert facts["files"] == [
-        {"path": str(file), "bytes": len(content), "crc32": f"{zlib.crc32(content):08x}",
-         "series": 20}
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("args", "status"),
-    [
-        (["file.csv", "--out", "c"], 0),
-        (["none.csv", "--out", "c"], 1),
-        (["file.csv"], 2),
-    ],
-)
-def test_exit_status(tmp_path, file, args, status):
-    """Scripts could not tell success, failure and misuse apart."""
-    done = subprocess.run(
-        [sys.executable, "-m", "data.prepare", *args],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == status, done.stderr
-    assert "Traceback" not in done.stderr
-    assert (tmp_path / "c").exists() == (status == 0)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--valid-fraction", "0"], "--valid-fraction"),
-        (["--valid-fraction", "1"], "--valid-fraction"),
-        (["--valid-fraction", "nan"], "--valid-fraction"),
-        (["--valid-fraction", "many"], "--valid-fraction"),
-        (["--row-length", "1087"], "--row-length"),
-        (["--row-length", "0"], "--row-length"),
-        (["--context", "0"], "--context"),
-        (["--horizon", "-1"], "--horizon"),
-        (["--context", "4096"], "--row-length"),
-        (["--seed", "-1"], "--seed"),
-        (["--layout", "none"], "--layout"),
-        (["--split", "both"], "--split"),
-        (["--workers", "0"], "--workers"),
-        (["--freq", "never"], "--freq"),
-        (["--work", "2"], "--work"),
-    ],
-)
-def test_bad_arguments(tmp_path, file, capsys, options, words):
-    """A bad value would end in a traceback, an endless loop or lost windows."""
-    with pytest.raises(SystemExit) as error:
-        main([str(file), "--out", str(tmp_path / "c"), *options])
-    assert error.value.code == 2
-    message = capsys.readouterr().err.splitlines()[-1]
-    assert "error:" in message
-    assert words in message
-    assert not (tmp_path / "c").exists()
-
-
-def test_an_existing_corpus_is_refused(tmp_path, file, refused):
-    """A corpus would be overwritten."""
-    out = tmp_path / "c"
-    assert main([str(file), "--out", str(out)]) == 0
-    before = (out / "train/data.dat").read_bytes()
-    write_m4(file, range(30, 60))
-    refused(file, "--out", out, words=f"{out} exists")
-    assert (out / "train/data.dat").read_bytes() == before
-
-
-def test_one_series_cannot_be_split_by_series(tmp_path, refused):
-    """A corpus without a split would fail in training."""
-    file = write_wide(tmp_path / "file.csv", [0], length=200)
-    words = "1 usable series and --valid-fraction 0.1 leave none for the valid split; give more "
-    refused(file, "--out", tmp_path / "c", "--split", "series", words=words)
-
-
-def test_too_many_held_out(tmp_path, refused):
-    """All series would be held out and none be trained on."""
-    file = write_m4(tmp_path / "file.csv", range(3))
-    refused(
-        file, "--out", tmp_path / "c", "--valid-fraction", 0.9, words="none for the train split"
-    )
-
-
-def test_short_series_are_refused_with_the_lengths_that_fit(tmp_path, refused):
-    """Users of short series would not learn that --context and --horizon take them."""
-    file = write_m4(tmp_path / "file.csv", range(3), length=20)
-    words = "the longest has 20; prepare shorter windows, --context 12 --horizon 6, and train with "
-    words += "DATASET.PARAM.context_length=12 DATASET.PARAM.target_length=6"
-    refused(file, "--out", tmp_path / "c", words=words)
-    options = ["--context", "12", "--horizon", "6"]
-    assert main([str(file), "--out", str(tmp_path / "c"), *options]) == 0
-    assert len(Corpus(tmp_path / "c", "train").rows) == 2
-
-
-@pytest.mark.parametrize("content", [None, "", "date,a\n2016-01-01,x\n"])
-def test_an_error_in_the_second_file_leaves_nothing(tmp_path, file, refused, content):
-    """Half a corpus would look like a whole one."""
-    second = tmp_path / "second.csv"
-    if content is not None:
-        second.write_text(content)
-    refused(file, second, "--out", tmp_path / "c", words=str(second))
-
-
-def test_an_interruption_leaves_nothing(tmp_path, file, monkeypatch, capsys):
-    """Ctrl-C would leave half a corpus, or print a traceback."""
-    read = []
-
-    def interrupted(paths, options, say):
-        read.append(paths)
-        if len(read) == 2:
-            raise KeyboardInterrupt
-        return read_items(paths, options, say)
-
-    monkeypatch.setattr(staging, "read_items", interrupted)
-    other = write_m4(tmp_path / "other.csv", range(20, 40))
-    assert main([str(file), str(other), "--out", str(tmp_path / "c")]) == 130
-    assert read == [[file], [other]]
-    assert len(capsys.readouterr().err.splitlines()) == 1
-    assert sorted(tmp_path.iterdir()) == [file, other]
-
-
-def test_a_file_given_twice_is_refused(tmp_path, file, refused):
-    """A series in both splits: validation would be of training data."""
-    refused(file, tmp_path / "x" / ".." / "file.csv", "--out", tmp_path / "c", words="given twice")
-
-
-def test_series_too_short_for_a_window_are_left_out(tmp_path, unscaled, capsys):
-    """They would be drawn in vain, until training stops: 48 + 16 values are needed."""
-    write_m4(tmp_path / "short.csv", range(3), length=63)
-    write_m4(tmp_path / "long.csv", range(3, 6), length=64)
-    args = ["--out", str(tmp_path / "c"), "--valid-fraction", "0.5"]
-    assert main([str(tmp_path / "short.csv"), str(tmp_path / "long.csv"), *args]) == 0
-    short, long, *_ = capsys.readouterr().out.splitlines()
-    assert short.endswith(
-        "3 series of fewer than 64 values left out (shorter --context and --horizon take them)"
-    )
-    assert "left out" not in long
-    ids = read_ids(tmp_path / "c")
-    assert sorted(ids["train"] + ids["valid"]) == [3, 4, 5]
-
-
-def test_a_file_in_the_place_of_the_parent(tmp_path, file, refused):
-    """--out below a file would end in a traceback."""
-    refused(file, "--out", file / "c", words=str(file))
-
-
-def test_a_name_that_is_too_long(tmp_path, file, refused):
-    """The name that the disk refuses would end in a traceback."""
-    refused(file, "--out", tmp_path / ("c" * 300), words="cannot be written: File name too long")
-
-
-@pytest.mark.parametrize("row_length", [4096, 80])
-def test_a_full_disk(tmp_path, refused, row_length):
-    """It would end in a traceback, as rows are added or, if few, as they are brought to disk."""
-    file = write_m4(tmp_path / "file.csv", range(4))
-    options = [*SMALL, "--valid-fraction", 0.5, "--row-length", row_length]
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
-    try:
-        refused(file, "--out", tmp_path / "c", *options, words="c cannot be written: File too")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-# Many files
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A folder of five files of several layouts and kinds, one of them in a folder below."""
-    root = tmp_path / "tables"
-    (root / "below").mkdir(parents=True)
-    write_m4(root / "a.csv", range(4))
-    write_wide(root / "b.csv", range(4, 9), length=90)
-    write_wide(root / "below" / "c.csv", range(9, 12), length=900)
-    write_m4(root / "d.csv", range(12, 13), length=30)  # too short
-    packed = write_m4(tmp_path / "e.csv", range(13, 20))
-    (root / "e.csv.gz").write_bytes(gzip.compress(packed.read_bytes()))
-    (root / "notes.txt").write_text("no table")
-    return root
-
-
-def test_a_folder_and_a_glob_are_read(tmp_path, unscaled, folder, capsys):
-    """Only files that are named one by one would be read."""
-    assert main([str(folder), "--out", str(tmp_path / "c")]) == 0
-    out = capsys.readouterr().out
-    assert "notes.txt" in out
-    ids = read_ids(tmp_path / "c")
-    assert sorted(ids["train"] + ids["valid"]) == [i for i in range(20) if i != 12]
-    assert main([str(folder / "*.csv"), "--out", str(tmp_path / "d")]) == 0
-    ids = read_ids(tmp_path / "d")
-    assert sorted(ids["train"] + ids["valid"]) == list(range(9))
-
-
-@pytest.mark.parametrize("split", ["series", "time"])
-def test_workers_write_the_same_corpus(tmp_path, folder, capsys, split):
-    """A corpus would depend on how many processes have read the files."""
-    said = []
-    for workers in (1, 2, 8):
-        out = tmp_path / f"c{workers}"
-        options = ["--workers", str(workers), "--split", split, "--row-length", "500"]
-        options += ["--context", "200"]
-        assert main([str(folder), "--out", str(out), *options]) == 0
-        said.append(capsys.readouterr().out.replace(str(out), "").replace(out.name, ""))
-    assert said[0] == said[1] == said[2]
-    assert read_files(tmp_path / "c1") == read_files(tmp_path / "c2") == read_files(tmp_path / "c8")
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_first_bad_file_is_named_however_many_read(tmp_path, folder, refused, workers):
-    """Another file would be named in each run, or half a corpus be left."""
-    (folder / "b.csv").write_text("date,a\n2016-01-01,x\n")
-    (folder / "below" / "c.csv").write_text("date,a\n2016-01-01,x\n")
-    refused(folder, "--out", tmp_path / "c", "--workers", workers, words=f"{folder / 'b.csv'}")
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_one_id_in_two_files(tmp_path, unscaled, refused, workers):
-    """Monthly parts of a series would be trained and validated on as different ones."""
-    january, february = tmp_path / "january.csv", tmp_path / "february.csv"
-    write_wide(january, range(3), length=100)
-    lines = january.read_text().splitlines()
-    january.write_text("\n".join(lines[:41]) + "\n")
-    february.write_text("\n".join([lines[0], *lines[41:]]) + "\n")
-    give = [january, february, "--workers", workers]
-    refused(*give, "--out", tmp_path / "c", words="say --files join if they are parts of one")
-    options = [*map(str, give), "--context", "20", "--horizon", "8"]
-    assert main([*options, "--out", str(tmp_path / "c"), "--files", "join"]) == 0
-    np.testing.assert_array_equal(
-        read_rows(tmp_path / "c")[:, :100], 1000 * np.arange(3)[:, None] + np.arange(100)
-    )
-    assert main([*options, "--out", str(tmp_path / "d"), "--files", "separate"]) == 0
-    counts = np.isfinite(read_rows(tmp_path / "d")).sum(axis=1)  # other processes scale
-    assert sorted(counts) == [40, 40, 40, 60, 60, 60]
-
-
-def test_memory_holds_one_series_at_a_time(tmp_path, monkeypatch):
-    """All series would be kept until the last file is read."""
-    alive = []
-
-    class Values(np.ndarray):
-        """An array that can be watched."""
-
-    def items(paths, options, say):
-        for i in range(30):
-            values = np.sin(np.arange(500.0) * (i + 1)).view(Values)
-            alive.append(i)
-            weakref.finalize(values, alive.remove, i)
-            yield staging.Item(f"s{i}", None, values, str(paths[0]), 2)
-            assert len(alive) <= 2
-
-    monkeypatch.setattr(staging, "read_items", items)
-    (tmp_path / "file.csv").write_text("")
-    prepare([tmp_path / "file.csv"], tmp_path / "c", TableOptions())
-    assert len(Corpus(tmp_path / "c", "train").rows) == 27
-    assert alive == []

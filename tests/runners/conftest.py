@@ -5,6 +5,7 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from tensorboard.summary.writer import event_file_writer
 
 from tests.processes import Ranks
 from tests.small import OVERRIDES, SPLITS, TINY, hide_labels, make_corpus
@@ -16,6 +17,8 @@ FAULTS = ("die:1:2", "die:0:2", "raise:1:2", "stop:1:2", "loop:1:2", "inf:1:1", 
 def _in_folder_with_corpus(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_corpus(tmp_path)
+    # Names of event files end with this counter and are sorted as text, where 10 is before 9.
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
 
 
 @pytest.fixture(scope="session")

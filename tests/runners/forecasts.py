@@ -43,7 +43,8 @@ def make_forecaster(seed: int = 0, **changes) -> Forecaster:
         }
         | changes
     )
-    return Forecaster(BYOTWrapper(utp, [0, 1]), trained_context=TRAINED)
+    config = {"DATASET": {"PARAM": {"context_length": TRAINED}}}
+    return Forecaster(BYOTWrapper(utp, [0, 1]), facts={"config": config})
 
 
 def save_model(path="model.pt", *overrides, dtype="float32"):

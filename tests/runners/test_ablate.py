@@ -188,6 +188,8 @@ def test_other_settings_in_the_same_folder_are_refused(folder):
         (["--data", "short.csv", "--context", "999"], "--context 999"),
         (["--data", "short.csv", "--context", "0"], "--context 0"),
         (["--data", "short.csv", "--horizon", "0"], "--horizon 0"),
+        (["--data", "short.csv", "--paths", "0"], "--paths 0"),
+        (["--data", "short.csv", "--backtest", "3", "--stride", "2"], "--stride 2"),
         (["-c", "missing.py"], "missing.py"),
     ],
 )

@@ -3,7 +3,6 @@
 import pytest
 
 from runners import distributed
-from runners.training.checkpoint_manager import CheckpointManager
 from tests.processes import Ranks
 from tests.small import OVERRIDES, ROOT, TINY, scalars
 
@@ -44,14 +43,3 @@ def test_processes_that_cannot_meet_say_why(fault, environment, reason, given):
     assert all("the 2 processes could not meet at 127.0.0.1:" in line for line in lines)
     assert all(reason in line and given in line for line in lines)
     assert "Traceback" not in stderr
-
-
-@pytest.mark.parametrize("first", [True, False])
-def test_the_first_process_decides_which_weights_are_the_best(first, tmp_path, monkeypatch):
-    """Rounding may part the processes: one would save, and the others go on without it."""
-    monkeypatch.setattr(distributed, "all_gather_ints", lambda own: [[first], [own]])
-    process = distributed.Process(rank=1, world_size=2, device=None)
-    manager = CheckpointManager(tmp_path / "run", {}, process)
-    manager.best_metrics = {"val/loss_gt_teacher": 0.5}
-    loss = 0.5000001 if first else 0.4999999  # this process alone would say the opposite
-    assert manager.is_best({"loss_gt_teacher": loss}) is first

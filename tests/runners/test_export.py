@@ -85,7 +85,7 @@ def test_export_holds_the_model_and_nothing_of_the_training(trained):
     """An export would hold what no forecast needs, such as the optimizer's state."""
     export(trained["quantile"], "--head", 1, "--out", "student.pt")
     content = torch.load("student.pt", weights_only=True)
-    keys = {"format_version", "iteration", "head", "model_state_dict", "config"}
+    keys = {"format_version", "iteration", "corpus", "head", "model_state_dict", "config"}
     assert content.keys() == keys
     assert (content["iteration"], content["head"]) == (2, "1")
     source = load_checkpoint(trained["quantile"])
@@ -185,8 +185,8 @@ def test_message_says_what_was_written_and_what_comes_next(trained, capsys):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--head", "2"], "--head: there is no head 2; the heads are 0, 1, teacher"),
-        (["--head", "one"], "--head: there is no head one; the heads are 0, 1, teacher"),
+        (["--head", "2"], "there is no head 2; the heads are 0, 1, teacher"),
+        (["--head", "one"], "there is no head 'one'; the heads are 0, 1, teacher"),
         (["--head", "0", "--format", "utpexp"], "--format utpexp is for the teacher: "),
         (["--head", "0", "--out", "no/student.pt"], "--out: there is no folder no"),
         (["--head", "0", "--param", str(TINY)], "; this model needs "),

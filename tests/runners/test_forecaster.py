@@ -236,6 +236,9 @@ def test_batches_follow_the_memory(model, monkeypatch):
         assert_close(model.predict_quantiles(series, 30, batch_size=size), expected)
         assert max(rows) == size
     rows.clear()
+    model.predict_quantiles(walk(40), 30, num_paths=5, batch_size=8)
+    assert max(rows) == 5  # paths of few series share a pass
+    rows.clear()
     per_row = 4 * (TRAINED + PASS + 1) * (2 * 24 + 8 * 16)
     monkeypatch.setattr(forecaster, "CPU_BATCH_BYTES", int(2.5 * per_row))
     assert_close(model.predict_quantiles(series, 30), expected)

@@ -89,6 +89,17 @@ def test_what_it_says_of_itself():
     assert one.device.type in ("cpu", "cuda")
 
 
+def test_the_trained_context_is_that_of_the_data():
+    """A model that can look back further would be asked for what it was never trained on."""
+    save_model("short.pt", "DATASET.PARAM.context_length=20")
+    one = Forecaster.from_checkpoint("short.pt")
+    assert (one.context_length, one.max_context_length) == (20, 48)
+    for count in (60, 7):
+        context = np.append([np.nan] * 13, walk(7)) if count == 7 else walk(60)[-20:]
+        expected = one.model.predict(torch.from_numpy(context)[None], 5).numpy()
+        np.testing.assert_array_equal(one.predict_quantiles(walk(count), 5), np.sort(expected))
+
+
 def test_files_of_utpexp_need_a_param_and_look_back_on_all():
     """UTPExp's files hold no configuration, and so no trained context."""
     save_model()
@@ -101,7 +112,7 @@ def test_files_of_utpexp_need_a_param_and_look_back_on_all():
     torch.save({"model_state_dict": weights}, "utpexp.pt")
     one = Forecaster.from_checkpoint("utpexp.pt", param=param)
     assert one.context_length == one.max_context_length
-    assert (one.config, one.corpus) == ({}, None)
+    assert (one.config, one.corpus) == ({"MODEL": {"PARAM": param}}, None)
     np.testing.assert_array_equal(
         one.predict_quantiles(walk(60), 40),
         Forecaster.from_checkpoint("model.pt").predict_quantiles(walk(60), 40),

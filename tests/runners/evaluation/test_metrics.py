@@ -32,13 +32,29 @@ def test_quantile_metrics_by_hand():
     assert found["wql"] == pytest.approx(((1 + 1) / 5 + (0.2 + 1.8) / 5) / 2)
     assert found["coverage"] == {0.5: 0.5, 0.9: 0.5}  # y <= p: no, yes; yes, no
     assert found["coverage_error"] == pytest.approx((0.0 + 0.4) / 2)
-    assert found["crossing"] == 0.5
 
 
-def test_crossing_is_the_share_of_neighbours_out_of_order():
-    """The wrong sign, or pairs counted as steps; equal ones do not cross."""
-    forecast = [[[1.0, 2.0, 3.0], [2.0, 1.0, 1.0]]]
-    assert measured([0.1, 0.5, 0.9], forecast, [[0.0, 0.0]])["crossing"] == 0.25
+def test_band_coverage_is_counted_by_blocks_of_steps():
+    """A seam would not show, or a block that ends early would count its missing steps."""
+    forecast = [[[-1.0, 2.0, 3.0]] * 5, [[-1.0, 2.0, 3.0]] * 5]
+    target = [[-1.0, -2.0, 9.0, 2.0, 9.0], [3.0, NAN, 2.0, 9.0, NAN]]
+    found = measured([0.1, 0.5, 0.9], forecast, target, scale=[1.0, 1.0], block=2)
+    # Steps 1 to 2: -1, 3 and not -2; steps 3 to 4: 2, 2 of four; step 5: 9 is not in.
+    assert found["band_coverage"] == {0.8: [2 / 3, 2 / 4, 0.0]}
+    whole = measured([0.1, 0.5, 0.9], forecast, target, scale=[1.0, 1.0])
+    assert whole["band_coverage"] == {0.8: [4 / 8]}
+    nothing = measured([0.1, 0.5, 0.9], [forecast[0]], [[1.0, NAN, NAN, 2.0, NAN]], block=1)
+    assert nothing["band_coverage"] == {0.8: [1.0, None, None, 1.0, None]}
+
+
+def test_bands_are_the_widest_and_the_middle_one():
+    """The table would show the coverage of another band than the pictures of forecasts draw."""
+    levels = [0.01, 0.05, 0.2, 0.25, 0.5, 0.75, 0.8, 0.95, 0.99]
+    forecast = [[levels, levels]]
+    found = measured(levels, forecast, [[0.97, 0.3]], block=1)["band_coverage"]
+    assert found == {0.9: [0.0, 1.0], 0.5: [0.0, 1.0]}
+    assert list(found) == [0.9, 0.5]  # the first one is printed
+    assert measured([0.5], [[[1.0]]], [[1.0]])["band_coverage"] == {}
 
 
 def test_a_target_on_the_quantile_is_covered():
@@ -67,10 +83,11 @@ def test_points_have_no_quantile_metrics():
     """A coverage of points would look like a bad model."""
     found = measured(None, [[[1.0]]], [[3.0]])
     assert (found["mse"], found["mae"], found["mase"]) == (4.0, 2.0, 2.0)
-    assert found["wql"] is found["coverage"] is found["crossing"] is None
+    assert found["wql"] is found["coverage"] is found["band_coverage"] is None
     repeated = measured([0.4, 0.5], [[[1.0, 1.0]]], [[3.0]], spread=False)
     assert repeated["wql"] == pytest.approx((2 * 0.4 * 2 + 2 * 0.5 * 2) / 2 / 3)
-    assert repeated["coverage"] is repeated["coverage_error"] is repeated["crossing"] is None
+    assert repeated["coverage"] is repeated["coverage_error"] is None
+    assert repeated["band_coverage"] is None
 
 
 def test_nothing_to_measure_is_none():

@@ -7,7 +7,7 @@ import pytest
 from data.tables import Item
 from runners import InputError
 from runners.evaluation.protocol import Protocol, Split
-from runners.evaluation.series import open_series, windows
+from runners.evaluation.series import open_series
 
 NAN = np.nan
 
@@ -184,34 +184,6 @@ def test_series_of_two_seasons_need_to_be_told():
         opened(*items, protocol=protocol(context=30))
     series, _ = opened(*items, protocol=protocol(context=30, season=2))
     assert series.season.steps == 2
-
-
-def test_windows_of_series_of_unequal_lengths():
-    """A window would begin in one series and end in the next, or be cut by another's rows."""
-    short, long = np.arange(16.0), 100 + np.arange(32.0)
-    series, _ = opened(Item("s", days(16), short), Item("l", days(32), long))
-    assert series.splits == [Split(8, 12, 16), Split(16, 24, 32)]
-    batches = list(windows(series, HALVES, 2, batch_size=4))
-    assert [len(past) for past, _, _ in batches] == [4, 4, 2]
-    rows = [
-        np.concatenate([past, target], axis=1) for past, target, _ in batches
-    ]  # fmt: skip
-    found = np.concatenate(rows)
-    expected = []
-    for values, starts in ((short, range(12, 15)), (long, range(24, 31))):
-        z = (values - values[: len(values) // 2].mean()) / values[: len(values) // 2].std()
-        expected += [z[start - 4 : start + 2] for start in starts]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    scales = np.concatenate([scale for _, _, scale in batches])
-    assert scales.tolist() == [series.scale[0]] * 3 + [series.scale[1]] * 7
-
-
-def test_the_stride_is_of_each_series():
-    """Windows of later series would start at other rows."""
-    series, _ = opened(Item("s", days(16), saw(16)), Item("l", days(32), saw(32)))
-    plan = protocol(stride=3)
-    assert [list(plan.targets(split, 2)) for split in series.splits] == [[12], [24, 27, 30]]
-    assert sum(len(past) for past, _, _ in windows(series, plan, 2, 100)) == 4
 
 
 def test_short_series_are_left_out_and_named():

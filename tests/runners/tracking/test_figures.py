@@ -16,6 +16,7 @@ from runners.tracking.figures import (
     Panel,
     Window,
     choose_bands,
+    draw_coverage,
     draw_depth,
     draw_forecast,
     draw_windows,
@@ -196,3 +197,21 @@ def test_losses_that_are_not_finite_are_drawn_around():
         draw_depth({1: NAN}, math.inf, 6, "loss", [1.0, NAN]),
     ):
         assert np.ptp(render(figure)) == 255
+
+
+def test_coverage_by_lead_time_stands_over_the_middle_of_each_block():
+    """A seam would be drawn elsewhere, or a forecaster change its colour between panels."""
+    curves = {"median": [0.9, 0.5, None], "paths": [0.9, 0.8, 0.7]}
+    figure = draw_coverage({"a $x$": curves, "b": {"paths": [0.6]}}, 0.9, 8)
+    left, right = figure.axes
+    median, paths, level = left.lines
+    np.testing.assert_array_equal(median.get_xdata(), [4, 12, 20])
+    np.testing.assert_array_equal(median.get_ydata(), [0.9, 0.5, NAN])
+    np.testing.assert_array_equal(paths.get_ydata(), [0.9, 0.8, 0.7])
+    assert set(level.get_ydata()) == {0.9}
+    assert right.lines[0].get_color() == paths.get_color() != median.get_color()
+    assert (left.get_title(loc="left"), right.get_title(loc="left")) == ("a $x$", "b")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["median", "paths", "90%"]
+    render(figure)  # markup in a title is not interpreted
+    assert len(draw_coverage(dict.fromkeys("abcd", curves), 0.9, 8).axes) == 4
