@@ -176,7 +176,14 @@ SCHEMA: dict[str, Key] = {
     "TRAIN.DATA.NUM_WORKERS": Key(integer(0, 1000), "loader workers per process", NOTHING, 0),
     "TRAIN.DATA.PIN_MEMORY": Key(BOOL, "use page-locked memory for GPUs", NOTHING, False),
     "TRAIN.GRAD_ACCUMULATION_STEPS": Key(SIZE, "micro-batches per optimizer step", RESULT, 1),
-    "TRAIN.COMPILE_MODEL": Key(BOOL, "use torch.compile", RESULT, False),
+    "TRAIN.COMPILE_MODEL": Key(BOOL, "use torch.compile; needs a C compiler", RESULT, False),
+    "TRAIN.CUDNN_ATTENTION": Key(
+        BOOL,
+        "let torch choose cuDNN's attention on CUDA; its backward pass may give NaN in bfloat16",
+        RESULT,
+        False,
+        added_later=True,
+    ),
     "TRAIN.LOG_INTERVAL": Key(COUNT, "iterations between logs of training meters", NOTHING, 50),
     "TRAIN.MAX_SKIPPED_STEPS": Key(
         COUNT, "non-finite steps in a row that end the training; fewer are skipped", RESULT, 10

@@ -82,7 +82,11 @@ CFG.TRAIN.DATA.BATCH_SIZE = BATCH_SIZE
 CFG.TRAIN.DATA.NUM_WORKERS = 2
 CFG.TRAIN.DATA.PIN_MEMORY = True
 CFG.TRAIN.GRAD_ACCUMULATION_STEPS = 1
+# On a GPU compiling should pay (docs/performance.md has an estimate) in any run of more than some
+# minutes; it takes about a minute, and a C compiler. A run may go on compiled or not: checkpoints
+# are the same.
 CFG.TRAIN.COMPILE_MODEL = False
+CFG.TRAIN.CUDNN_ATTENTION = False  # its backward pass may give NaN in bfloat16 (pytorch #196678)
 CFG.TRAIN.LOG_INTERVAL = 50
 CFG.TRAIN.MAX_SKIPPED_STEPS = 10  # training ends after this many non-finite steps in a row
 CFG.TRAIN.PATIENCE = None  # a run ends after this many validations without a better teacher

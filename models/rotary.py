@@ -27,7 +27,9 @@ def rotate(x: Tensor, rotary: Tensor) -> Tensor:
     Returns:
         [B, T, N, D] in the dtype of `x`.
     """
-    pairs = x.to(rotary.dtype.to_real()).unflatten(-1, (-1, 2))  # [B, T, N, D / 2, 2]
+    # Not `rotary.dtype.to_real()`: torch.compile cannot trace it.
+    dtype = rotary.real.dtype if rotary.is_complex() else rotary.dtype
+    pairs = x.to(dtype).unflatten(-1, (-1, 2))  # [B, T, N, D / 2, 2]
     if rotary.is_complex():
         rotated = torch.view_as_real(torch.view_as_complex(pairs) * rotary[:, None])
     else:

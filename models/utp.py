@@ -296,6 +296,10 @@ class SelfAttention(nn.Module):
 
     def forward(self, h: Tensor, rotary: Tensor | None, num_queries: int | None = None) -> Tensor:
         """[B, T, E] -> [B, T, E], or only the last num_queries tokens of it."""
+        device = h.device.type
+        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+            # On CUDA layer norms return float32: cast once, not in each of the three projections.
+            h = h.to(torch.get_autocast_dtype(device))
         # Three separate projections need less memory: the unrotated q and k are freed before the
         # backward pass.
         queries = h if num_queries is None else h[:, -num_queries:]

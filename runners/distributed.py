@@ -21,11 +21,12 @@ from torch import Tensor
 
 BEAT = 1.0  # seconds between two heartbeats of a process
 CONNECT_TIME = timedelta(seconds=60)  # short, since the launcher starts before its processes
+INTERFACES = "GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"
 _control, _heartbeat = None, None  # the gloo group of the run, and this process's heartbeat
 
 
 class PeerLostError(Exception):
-    """Another process of the run died or hangs; the message gives its rank."""
+    """Another process of the run died, hangs, or cannot be reached; the message says which."""
 
 
 class Process(NamedTuple):
@@ -46,8 +47,10 @@ def start(gpu_num: int, timeout: float) -> Process:
     Args:
         gpu_num: number of GPUs to use on this machine; 0 means the CPU (and gloo only).
         timeout: seconds to wait for the other processes in a collective operation.
+
+    Raises:
+        PeerLostError: the processes could not meet; the message gives the reason.
     """
-    global _control, _heartbeat
     device = torch.device("cpu")
     if gpu_num:
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
@@ -55,21 +58,47 @@ def start(gpu_num: int, timeout: float) -> Process:
     if "WORLD_SIZE" not in os.environ:
         return Process(0, 1, device)
     if not dist.is_initialized():
-        limit = timedelta(seconds=timeout)
-        rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-        _heartbeat = _Heartbeat(rank, world_size)
-        _heartbeat.start()
-        store, *_ = next(dist.rendezvous("env://", timeout=CONNECT_TIME))
-        store.set_timeout(limit)
-        options = {"store": store, "rank": rank, "world_size": world_size}
-        if gpu_num:  # an NCCL timeout kills the process; gloo must time out first, with an error
-            dist.init_process_group("nccl", timeout=2 * limit, device_id=device, **options)
-        else:
-            dist.init_process_group("gloo", timeout=limit, **options)
-        _control = dist.new_group(backend="gloo", timeout=limit)
-        _heartbeat.beat(store)
-        barrier()  # gloo aborts the others if one process leaves while they still connect
+        try:
+            _meet(device, timedelta(seconds=timeout))
+        except RuntimeError as error:  # no heartbeats yet, which would tell who is lost
+            raise PeerLostError(_why_apart(error)) from None
     return Process(dist.get_rank(), dist.get_world_size(), device)
+
+
+def _meet(device: torch.device, limit: timedelta) -> None:
+    """Connects this process to the others, as torchrun's environment variables say."""
+    global _control, _heartbeat
+    rank, world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    _heartbeat = _Heartbeat(rank, world_size)
+    _heartbeat.start()
+    store, *_ = next(dist.rendezvous("env://", timeout=CONNECT_TIME))
+    store.set_timeout(limit)
+    options = {"store": store, "rank": rank, "world_size": world_size}
+    if device.type == "cuda":
+        # An NCCL timeout kills the process; gloo must time out first, with an error.
+        dist.init_process_group("nccl", timeout=2 * limit, device_id=device, **options)
+    else:
+        dist.init_process_group("gloo", timeout=limit, **options)
+    _control = dist.new_group(backend="gloo", timeout=limit)
+    _heartbeat.beat(store)
+    barrier()  # gloo aborts the others if one process leaves while they still connect
+
+
+def _why_apart(error: RuntimeError) -> str:
+    """The reason why the processes could not meet, in one line, and what helps."""
+    place = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+    line = f"the {os.environ['WORLD_SIZE']} processes could not meet at {place} ({_reason(error)})"
+    given = [f"{name} is {os.environ[name]!r}" for name in INTERFACES if name in os.environ]
+    return (
+        f"{line}; {', '.join(given) or f'{INTERFACES[0]} is not set'}: it must name the network "
+        "interface through which the hosts reach each other (`ip -brief address` lists them)"
+    )
+
+
+def _reason(error: RuntimeError) -> str:
+    """What gloo, NCCL or the store says, in one line, without its trace."""
+    text = str(error).partition("/gloo/")[2].partition(". This is")[0] or str(error)
+    return " ".join(text.partition("Exception raised from")[0].split())
 
 
 def stop() -> None:
@@ -148,8 +177,7 @@ def naming_lost_peers() -> Iterator[None]:
         is_collective = isinstance(error, dist.DistError) or "gloo" in str(error)
         if not is_collective or not dist.is_initialized():
             raise
-        reason = str(error).partition("/gloo/")[2].partition(". This is")[0] or str(error)
-        raise PeerLostError(f"{_heartbeat.find_lost()} ({reason.strip()})") from None
+        raise PeerLostError(f"{_heartbeat.find_lost()} ({_reason(error)})") from None
 
 
 class _Heartbeat(threading.Thread):

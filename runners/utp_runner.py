@@ -84,6 +84,8 @@ class UTPRunner:
                 "MODEL.DTYPE: this CPU has no AMX or AVX512-BF16; training in float32"
             )
 
+        self.notes += devices.choose_attention(config, self.device, self.bfloat16)
+
         self.optimizer = torch.optim.AdamW(self.wrapper.parameters(), **train.OPTIM.PARAM)
         self.guard = StepGuard(train.MAX_SKIPPED_STEPS, self.device)
         names = loss_names(self.wrapper.aux_head_layers)

@@ -1,11 +1,17 @@
 """What several tests use."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
+
+# GPUs are hidden from all tests but those of `-m gpu`, before anything loads torch.
+TORCH_WAS_LOADED = "torch" in sys.modules
+VISIBLE_GPUS = os.environ.get("CUDA_VISIBLE_DEVICES")
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 # Small tensors on few, shared cores: more threads, or threads that spin while they wait, cost time.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -16,6 +22,16 @@ settings.register_profile("short", derandomize=True, deadline=None, database=Non
 settings.register_profile("long", max_examples=2000, deadline=None, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 set_hypothesis_home_dir(Path(__file__).parents[1] / ".pytest_cache" / "hypothesis")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """`python -m pytest -m gpu` sees the GPUs, and runs one test after the other: some time."""
+    if config.getoption("markexpr") == "gpu":
+        config.option.numprocesses = 0
+        del os.environ["CUDA_VISIBLE_DEVICES"]
+        if VISIBLE_GPUS is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = VISIBLE_GPUS
 
 
 @pytest.fixture

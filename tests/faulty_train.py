@@ -1,14 +1,19 @@
 """train.py with a fault: FAULT=kind:rank:call breaks the n-th call of the losses in one process.
 
 kinds: `inf` makes the losses infinite, not their gradients; `die` ends the process at once, `stop`
-stops it, `loop` never returns, `raise` fails; `empty` leaves it no valid label in that step.
+stops it, `loop` never returns, `raise` fails; `empty` leaves it no valid label in that step;
+`apart` lets no process reach another through gloo; `eager` is no fault: torch.compile traces, and
+generates no code.
 """
 
 import os
 import signal
 import sys
 import time
+from functools import partialmethod
 from itertools import count
+
+from torch import distributed, nn
 
 import train
 from data.windows import WindowDataset
@@ -47,7 +52,19 @@ class WithoutLabels(WindowDataset):
         return batch._replace(labels=batch.labels * 0, mask=batch.mask * 0)
 
 
-if KIND == "empty":
+def fail_to_connect(*_, **__):
+    """What gloo says where the name of a host stands for 127.0.1.1."""
+    raise RuntimeError(
+        "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:144] no error. Connect timeout "
+        "[127.0.1.1]:25222. This is mostly because of a slow network\nException raised from wait"
+    )
+
+
+if KIND == "apart":
+    distributed.new_group = fail_to_connect
+elif KIND == "eager":
+    nn.Module.compile = partialmethod(nn.Module.compile, backend="eager")
+elif KIND == "empty":
     loader.WindowDataset = WithoutLabels
 else:
     utp_runner.byot_losses = faulty_losses

@@ -105,11 +105,23 @@ class Forked:
 class Ranks:
     """Two processes of one training on the CPU, as torchrun would start them.
 
+    Args:
+        script: a file of the project.
+        arguments: of the command.
+        folders: the folder in which each of them runs.
+        environment: what differs from this process's.
+
     This process holds the store through which they meet. When one fails, the other is asked to
     stop and killed half a minute later.
     """
 
-    def __init__(self, script: str, arguments: list[str], **environment):
+    def __init__(
+        self,
+        script: str,
+        arguments: list[str],
+        folders: tuple[str, str] = (".", "."),
+        **environment,
+    ):
         self._store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         given = {
             "WORLD_SIZE": "2",
@@ -118,9 +130,11 @@ class Ranks:
             "MASTER_PORT": str(self._store.port),
             "TORCHELASTIC_USE_AGENT_STORE": "True",
         }
+        given |= environment
+        own = given["LOCAL_WORLD_SIZE"] == "1"  # hosts of one process each
         self.processes = [
-            Forked(script, arguments, **given, **environment, RANK=str(i), LOCAL_RANK=str(i))
-            for i in range(2)
+            Forked(script, arguments, folder, **given, RANK=str(i), LOCAL_RANK=str(i * (not own)))
+            for i, folder in enumerate(folders)
         ]
 
     @property

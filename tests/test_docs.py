@@ -58,6 +58,7 @@ SMALLEST = {
     "faults full": "--times 3",
     # With this seed a process dies: where it hangs, the launcher needs 30 s to end it.
     "faults lost": "--times 1 --seed 6",
+    "gpu": "--device cpu --batches 1 --modes eager --product 64 --horizons 8 --rounds 1",
     "inference": "--batches 1 --horizons 8 --rounds 1",
     "loader": "--rows 20 --batches 2 --workers 0 1 --seconds 0.01 --rounds 1",
     "loop": "--rounds 2 TRAIN.LOG_INTERVAL=2",

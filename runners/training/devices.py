@@ -2,11 +2,13 @@
 
 import os
 import resource
+import warnings
 from copy import deepcopy
 from pathlib import Path
 
 import torch
 from easydict import EasyDict
+from torch.nn.attention import SDPBackend
 
 from config.identity import to_plain, trajectory_hash
 from config.schema import refuse
@@ -21,7 +23,8 @@ def resolve_devices(config: EasyDict) -> EasyDict:
 
     Raises:
         ConfigError: GPU_NUM is larger than the number of visible GPUs or differs from the number
-            of processes that torchrun started, or the folder of the run cannot be created.
+            of processes that torchrun started, the driver cannot use the GPUs, or the folder of
+            the run cannot be created.
     """
     config = deepcopy(config)
     visible, launched = torch.cuda.device_count(), os.environ.get("LOCAL_WORLD_SIZE")
@@ -33,6 +36,10 @@ def resolve_devices(config: EasyDict) -> EasyDict:
     if launched and config.GPU_NUM not in (0, local):
         allowed = f"0 (the CPU), or {local} (torchrun started {local} processes on this host)"
         raise refuse("GPU_NUM", config.GPU_NUM, allowed)
+    if config.GPU_NUM and (reason := _why_unusable()):
+        raise refuse(
+            "GPU_NUM", config.GPU_NUM, f"0 (the CPU), since torch cannot use CUDA: {reason}"
+        )
     if config.TRAIN.CKPT_SAVE_DIR is None:
         name = f"{config.DATASET.NAME}_{trajectory_hash(to_plain(config), world_size(config))}"
         config.TRAIN.CKPT_SAVE_DIR = str(Path("checkpoints") / config.MODEL.NAME / name)
@@ -56,6 +63,38 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda" or bool(on_cpu)
 
 
+def choose_attention(config: EasyDict, device: torch.device, bfloat16: bool) -> list[str]:
+    """Sets which kernels attention may use on CUDA; returns a line for the log, none on the CPU.
+
+    Args:
+        config: configuration of the run.
+        device: device of the model.
+        bfloat16: whether queries, keys and values are bfloat16; otherwise float32.
+    """
+    if device.type != "cuda":
+        return []
+    torch.backends.cuda.enable_cudnn_sdp(config.TRAIN.CUDNN_ATTENTION)
+    dtype = torch.bfloat16 if bfloat16 else torch.float32
+    return ["attention: {}; last layer: {}".format(*attention_backends(config, device, dtype))]
+
+
+def attention_backends(
+    config: EasyDict, device: torch.device, dtype: torch.dtype
+) -> tuple[str, str]:
+    """The kernels that torch chooses for attention in training, as names of `SDPBackend`.
+
+    Returns:
+        The kernel of every layer but the last, and of the last, which computes query tokens alone.
+    """
+    param, data = config.MODEL.PARAM, config.DATASET.PARAM
+    tokens = data.context_length + param.use_reg_token + data.target_length
+    head_dim = param.embed_dim // param.num_heads
+    k = torch.empty(1, tokens, param.num_heads, head_dim, dtype=dtype, device=device)
+    k = k.transpose(1, 2).requires_grad_()  # [B, N, T, D]
+    q = k[:, :, -data.target_length :]
+    return tuple(SDPBackend(torch._fused_sdp_choice(x, k, k)).name for x in (k, q))
+
+
 def peak_memory(device: torch.device) -> int:
     """Peak memory in bytes: memory allocated by torch on a GPU, or memory of the process on CPU."""
     if device.type == "cuda":
@@ -75,6 +114,16 @@ def machine(device: torch.device) -> str:
             f"CPU with {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
         )
     return f"{name}, torch {torch.__version__}"
+
+
+def _why_unusable() -> str:
+    """Why torch cannot use the GPUs that the driver counts, in one line; empty if it can."""
+    with warnings.catch_warnings(record=True) as caught:  # torch warns of the reason only once
+        warnings.simplefilter("always")
+        if torch.cuda.is_available():
+            return ""
+    reason = str(caught[0].message) if caught else "see `nvidia-smi` and torch.version.cuda"
+    return " ".join(reason.partition(" (Triggered internally")[0].split())
 
 
 def _check_run_dir(run_dir: str) -> None:

@@ -22,6 +22,7 @@ from functools import wraps
 from pathlib import Path
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from config.loading import load_config
@@ -145,7 +146,8 @@ def main() -> None:
     twice = [*args.overrides, *rare, f"TRAIN.NUM_ITERATIONS={WARMUP + 2 * args.rounds}"]
     twice.append("TRAIN.DATA.NUM_WORKERS=0")
     config = load_config(args.config, once)
-    machine = measure.machine("cuda" if config.GPU_NUM else "cpu")
+    device = "cuda" if config.GPU_NUM != 0 and torch.cuda.is_available() else "cpu"
+    machine = measure.machine(device)
     print(f"{args.config} {' '.join(args.overrides)}, {args.rounds} iterations; {machine}")
     config_file = Path(args.config).resolve()
 
@@ -167,7 +169,9 @@ def main() -> None:
     sums = sum(seconds["loop"]) / sum(seconds["step"])
     print("loop / bare step: {:.3f} ({:.2f} to {:.2f}), median of rounds; ".format(*ratio), end="")
     print(f"{sums:.3f}, sum over sum; bare step {statistics.median(seconds['step']):.4f} s\n")
-    totals = {event.key: event.cpu_time_total / 1e6 for event in profiler.key_averages()}
+    events = profiler.key_averages()
+    on_cpu = [event for event in events if event.device_type == DeviceType.CPU]
+    totals = {event.key: event.cpu_time_total / 1e6 for event in on_cpu}
     if never := PARTS.keys() - totals.keys():
         sys.exit(f"the loop never called {sorted(never)}: change PARTS, or take more rounds")
     parts = {part: totals[part] for part in PARTS}
@@ -178,8 +182,8 @@ def main() -> None:
     ]
     print(measure.table(list(rows[0]), [measure.cells(row) for row in rows]))
     print("\none " + ", one ".join(f"{name} {took:.3f} s" for name, took in whole.items()))
-    if config.GPU_NUM:
-        busy = sum(event.self_device_time_total for event in profiler.key_averages()) / 1e6
+    if device == "cuda":
+        busy = sum(measure.kernels(events).values())
         print(f"the device computes {busy / watched:.1%} of the time")
     if args.trace:
         profiler.export_chrome_trace(str(args.trace))

@@ -10,11 +10,12 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import DeviceType
 
 
 def parser(doc: str, default_rounds: int) -> argparse.ArgumentParser:
@@ -66,6 +67,23 @@ def matmul(device: str, dtype: torch.dtype, size: int) -> tuple[Callable[[], Ten
     """
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     return lambda: a @ b, 2 * size**3
+
+
+def kernels(events: Iterable) -> dict[str, float]:
+    """Seconds of the device in each of its kernels, `{name: seconds}`, the longest first.
+
+    A profile of CUDA holds each kernel's time twice: in its own event, and in the event of the
+    operation on the CPU that started it. Labels (`record_function`) are there a third time.
+
+    Args:
+        events: from `profile.key_averages()`.
+    """
+    seconds = {
+        event.key: event.self_device_time_total / 1e6
+        for event in events
+        if event.device_type != DeviceType.CPU and not event.is_user_annotation
+    }
+    return dict(sorted(seconds.items(), key=lambda item: -item[1]))
 
 
 def saved_bytes(forward: Callable[[], object], model: nn.Module) -> int:

@@ -1,6 +1,9 @@
 """Launching several processes, and what they say when they fail."""
 
+import pytest
+
 from runners import distributed
+from tests.processes import Ranks
 from tests.small import OVERRIDES, ROOT, TINY, scalars
 
 
@@ -18,3 +21,25 @@ def test_launcher_returns_the_status_of_a_failed_process(tmp_path, capfd):
     arguments = ["-c", str(TINY), "DATASET.NAME=none"]
     assert distributed.launch(str(ROOT / "train.py"), arguments, 2) == 1
     assert "there is no corpus at datasets/none" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fault", "environment", "reason", "given"),
+    [
+        # The name of a host stands for 127.0.1.1, which is another machine's own address too.
+        ("apart:0:0", {}, "Connect timeout [127.0.1.1]:25222", "GLOO_SOCKET_IFNAME is not set"),
+        ("none:0:-1", {"GLOO_SOCKET_IFNAME": "none7"}, "Unable to find address for: none7",
+         "GLOO_SOCKET_IFNAME is 'none7'"),
+    ],
+)  # fmt: skip
+def test_processes_that_cannot_meet_say_why(fault, environment, reason, given):
+    """It ended in a traceback, or in `'NoneType' object has no attribute 'get'`."""
+    arguments = ["-c", str(TINY), "--run-dir", "run", *OVERRIDES]
+    ranks = Ranks("tests/faulty_train.py", arguments, FAULT=fault, **environment)
+    _, stderr = ranks.communicate(timeout=60)
+    assert ranks.returncode != 0
+    lines = [line for line in stderr.splitlines() if line.startswith("error (process ")]
+    assert lines  # one each, but the second process may be asked to stop before it
+    assert all("the 2 processes could not meet at 127.0.0.1:" in line for line in lines)
+    assert all(reason in line and given in line for line in lines)
+    assert "Traceback" not in stderr

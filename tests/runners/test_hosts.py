@@ -1,0 +1,55 @@
+"""Two "hosts" on loopback: what docs/several-gpus.md says of them, with gloo and a CPU each."""
+
+import os
+from contextlib import chdir
+from pathlib import Path
+
+from tests.processes import Ranks
+from tests.small import OVERRIDES, TINY, make_corpus, run, scalars
+
+PAGE = Path(__file__).parents[2] / "docs" / "several-gpus.md"
+TWO = ("TRAIN.NUM_ITERATIONS=2", "TRAIN.DATA.BATCH_SIZE=4")
+
+
+def train_on_hosts(*arguments: str, **environment: str) -> str:
+    """Trains in one process on each of two hosts; what they wrote."""
+    # As `torchrun --nnodes=2 --nproc-per-node=1` sets it.
+    alone = {"LOCAL_WORLD_SIZE": "1", "GROUP_WORLD_SIZE": "2", "GLOO_SOCKET_IFNAME": "lo"}
+    arguments = ["-c", str(TINY), *OVERRIDES, *TWO, *arguments]
+    ranks = Ranks("train.py", arguments, folders=("host0", "host1"), **alone | environment)
+    output = "".join(ranks.communicate(timeout=90))
+    assert ranks.returncode == 0, output
+    return output
+
+
+def test_two_hosts_share_the_run_folder_alone(tmp_path):
+    """The page says what must be shared: the run's folder, and not the corpus."""
+    for name in ("host0", "host1"):
+        os.mkdir(name)
+        make_corpus(tmp_path / name)
+    shared = str(tmp_path / "shared")
+    output = train_on_hosts("--run-dir", shared)
+    assert "2 process(es) on cpu, float32, 8 windows per step; run folder" in output
+    with chdir("host0"):
+        run("alone", "TRAIN.NUM_ITERATIONS=2")
+    found, expected = (scalars(f)["train/loss"] for f in (shared, tmp_path / "host0" / "alone"))
+    assert {step: round(value, 4) for step, value in found.items()} == {
+        step: round(value, 4) for step, value in expected.items()
+    }
+    output = train_on_hosts("--run-dir", shared, "--resume", "TRAIN.NUM_ITERATIONS=3")
+    assert f"resumed from {shared}/latest.pt at iteration 2" in output
+    assert list(scalars(shared)["train/loss"]) == [1, 2, 3]
+
+
+def test_lines_of_the_page_are_those_of_the_program():
+    """What the page shows as printed has gone stale."""
+    text = " ".join(PAGE.read_text().split())
+    for line in (
+        "process(es) on cuda, bfloat16, 32 windows per step; run folder",
+        "could not meet at host0:29500 (",
+        "GLOO_SOCKET_IFNAME is not set: it must name the network interface through which the "
+        "hosts reach each other (`ip -brief address` lists them)",
+        "0 (the CPU), since torch cannot use CUDA: CUDA initialization:",
+        "stopped by SIGTERM; the same command with --resume continues from here",
+    ):
+        assert line in text
