@@ -202,9 +202,7 @@ SCHEMA: dict[str, Key] = {
         600,
     ),
     "VAL.INTERVAL": Key(COUNT, "iterations between validations", RESULT),
-    "VAL.FIGURES": Key(
-        BOOL, "draw four forecasts, and the loss over depth and iterations", NOTHING, True
-    ),
+    "VAL.FIGURES": Key(BOOL, "draw forecasts, and losses by depth and iteration", NOTHING, True),
     "VAL.DATA.BATCH_SIZE": Key(SIZE, "windows per validation batch", RESULT, 64),
     "DATASET.NAME": Key(
         NAME, "folder under datasets/; 'synthetic' is built on the first run", TRAJECTORY
