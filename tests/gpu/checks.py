@@ -24,7 +24,8 @@ def golden_pairs(mode: str, device: str) -> dict[str, tuple[Tensor, Tensor]]:
     golden = load_golden(mode)
     arrays = golden.arrays
     model = build_model(golden.param)
-    load_weights(model, convert_names(golden.weights), "golden")
+    state = {"model_state_dict": convert_names(golden.weights)}
+    load_weights(model, state, "golden", golden.param)
     model = model.to(device).eval()
     with torch.no_grad():
         forecasts = model(arrays["in.context"].to(device), golden.horizon)
