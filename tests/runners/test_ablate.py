@@ -321,9 +321,9 @@ def test_a_failed_run_ends_the_command_with_its_status(folder):
     """An ablation goes on over a run that was not trained, or hides why it stopped."""
     process = start(folder, "--seeds", "0", out="failed", overrides=["DATASET.NAME='absent'"])
     _, stderr = process.communicate()
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert "datasets/absent" in stderr
-    assert "arm none, seed 0: training ended with status 1" in stderr
+    assert "arm none, seed 0: training ended with status 2" in stderr
     assert "Traceback" not in stderr
     assert not (folder / "failed" / "hard").exists()
 

@@ -19,7 +19,7 @@ def test_launcher_trains_and_only_one_process_writes(tmp_path, capfd):
 def test_launcher_returns_the_status_of_a_failed_process(tmp_path, capfd):
     """A failed run that ends with status 0 looks finished to a scheduler."""
     arguments = ["-c", str(TINY), "DATASET.NAME=none"]
-    assert distributed.launch(str(ROOT / "train.py"), arguments, 2) == 1
+    assert distributed.launch(str(ROOT / "train.py"), arguments, 2) == 2
     assert "there is no corpus at datasets/none" in capfd.readouterr().err
 
 
