@@ -13,8 +13,8 @@ TORCH_WAS_LOADED = "torch" in sys.modules
 VISIBLE_GPUS = os.environ.get("CUDA_VISIBLE_DEVICES")
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
-# Small tensors on few, shared cores: more threads, or threads that spin while they wait, cost time.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Small tensors on few cores that two processes share: more threads, or ones that spin, cost time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # HYPOTHESIS_PROFILE=long searches; the default tries the same examples each time.
@@ -32,6 +32,17 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         del os.environ["CUDA_VISIBLE_DEVICES"]
         if VISIBLE_GPUS is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = VISIBLE_GPUS
+
+
+# Files that take longest. Begun first, they leave no process waiting for another at the end.
+LONGEST = ("test_docs.py", "test_export_graphs.py", "test_ablate.py", "test_recovery.py",
+           "test_stopping.py", "test_faults.py", "test_checkpoint_manager.py")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; within a file the order stays."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture

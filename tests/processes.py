@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import chdir, suppress
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -32,7 +32,8 @@ def start_forkserver() -> None:
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = str(ROOT)  # or Python 3.11 leaves out, in silence, what it must load
     try:
-        forkserver.ensure_running()
+        with chdir(ROOT):  # the folder of a test may hold a train.py of its own
+            forkserver.ensure_running()
     finally:
         if before is None:
             del os.environ["PYTHONPATH"]

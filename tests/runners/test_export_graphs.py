@@ -245,7 +245,7 @@ def test_what_is_no_checkpoint_is_named(trained, exported):
     """A graph or a run's folder, given where a checkpoint is needed."""
     for kind in ("onnx", "torch"):
         with pytest.raises(CheckpointError, match="is an exported graph"):
-            load_checkpoint(exported(kind, "quantile", 0, ONE_PASS))
+            load_checkpoint(exported(kind, "quantile", 0, TWO_PASSES))
     with pytest.raises(CheckpointError, match=r"is the folder of a run; give its best\.pt"):
         load_checkpoint(trained["quantile"].parent)
     export(trained["quantile"], "--head", 0, "--format", "safetensors", "--out", "hub")
