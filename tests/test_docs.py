@@ -22,16 +22,13 @@ import torch
 import torch.distributed.run
 
 import train
-from config.identity import to_plain
 from config.loading import load_config
 from config.utp_base import CFG as BASE
-from runners import ablate, export
-from runners.checkpoint import build_model
-from runners.command import run as run_command
+from runners import ablate
 from runners.forecaster import Forecaster
 from runners.training.devices import resolve_devices
 from tests.processes import Forked
-from tests.small import ROOT, TINY, make_corpus, small_config, train_here
+from tests.small import ROOT, TINY, make_corpus, train_here
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PREFIX = r"(?:[A-Z_]+=\S+ |systemd-run .*?(?=python))*"
@@ -60,6 +57,9 @@ SMALLEST = {
     "faults lost": "--times 1 --seed 6",
     "gpu": "--device cpu --batches 1 --modes eager --product 64 --horizons 8 --rounds 1",
     "inference": "--batches 1 --horizons 8 --rounds 1",
+    # An export takes seconds for each layer and head, a compilation more.
+    "inference exported": "--runtimes float32 int8 --batches 1 --horizons 8 --rounds 1 "
+    "MODEL.PARAM.num_layers=1 MODEL.PARAM.BYOT.ENABLED=False",
     "loader": "--rows 20 --batches 2 --workers 0 1 --seconds 0.01 --rounds 1",
     "loop": "--rounds 2 TRAIN.LOG_INTERVAL=2",
     "peers": "--python --windows 4",
@@ -197,7 +197,9 @@ def run_module(module: str, arguments: list[str], monkeypatch) -> int:
 def smallest(module: str, arguments: list[str]) -> list[str]:
     """The arguments of a benchmark, and those that make it small."""
     name = module.removeprefix("tests.benchmarks.")
-    sizes = SMALLEST[f"{name} {arguments[0]}" if name == "faults" else name].split()
+    key = f"{name} {arguments[0]}" if name == "faults" else name
+    key += " exported" * ("onnx" in arguments)
+    sizes = SMALLEST[key].split()
     options = [word for word in sizes if "=" not in word]
     keys = [word for word in sizes if "=" in word]
     if name not in ("faults", "peers", "prepare", "references", "rollout"):  # these take no keys
@@ -215,6 +217,26 @@ def run_apart(commands: list[list[str]]) -> None:
     finally:
         process.kill()
     assert process.returncode == 0, output
+
+
+def run_exports() -> None:
+    """The Python of docs/export.md, with what the commands of that page have written."""
+    values = np.arange(90) % 24 + np.arange(90) * 0.1
+    values[40] = np.nan
+    times = pd.date_range("2024-03-01", periods=90, freq="h")
+    pd.DataFrame({"date": times, "sales": values}).to_csv("series.csv", index=False)
+    onnx, plain = python_blocks("docs/export.md")
+    assert len([line for line in onnx.splitlines() if line.strip()]) <= 10  # what the page promises
+    exec(onnx, {})
+    forecaster = Forecaster.from_checkpoint("CHECKPOINT", head=3, dtype=torch.float32)
+    found = np.loadtxt("forecast.csv", delimiter=",", skiprows=1)
+    np.testing.assert_allclose(found, forecaster.predict_quantiles(values, 64)[0], atol=1e-3)
+    header = Path("forecast.csv").read_text().partition("\n")[0]
+    assert header == ",".join(f"{level:g}" for level in forecaster.quantiles)
+    names = {}
+    exec(plain, names)
+    expected = forecaster.predict_quantiles(np.arange(100.0), 64)
+    np.testing.assert_allclose(names["quantiles"].numpy(), expected, atol=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
@@ -276,12 +298,15 @@ def test_commands_work(page, world, monkeypatch):
             assert status == 0, command
     if apart:
         run_apart(apart)
+    if page.name == "export.md":
+        run_exports()
 
 
 def test_every_benchmark_is_on_a_page():
     """One that no page names is run by nobody, and breaks unseen."""
     text = "\n".join(command for page in PAGES for command in commands(page.read_text()))
-    assert [name for name in SMALLEST if f"python -m tests.benchmarks.{name}" not in text] == []
+    names = [name.removesuffix(" exported") for name in SMALLEST]
+    assert [name for name in names if f"python -m tests.benchmarks.{name}" not in text] == []
     files = {path.stem for path in (ROOT / "tests" / "benchmarks").glob("*.py")}
     shared = {"forked", "measure", "peers_worker"}  # the benchmarks and this file use them
     assert files - shared == {name.partition(" ")[0] for name in SMALLEST}
@@ -359,34 +384,6 @@ def test_python_of_the_forecasting_page_works(world):
     names |= {"series_a": [1.0, 2.0, 3.0], "series_b": np.arange(70.0)}
     exec(numbers, names)
     assert names["quantiles"].shape == (2, 24, 21)
-
-
-def test_python_of_the_export_page_works(tmp_path, monkeypatch):
-    """The page promises ten lines with onnxruntime and numpy alone."""
-    monkeypatch.chdir(tmp_path)
-    config = to_plain(small_config("run", "MODEL.PARAM.num_layers=1",
-                                   "MODEL.PARAM.BYOT.AUX_HEAD_LAYERS=[0]"))  # fmt: skip
-    model = build_model(config["MODEL"]["PARAM"])
-    content = {"format_version": 1, "model_state_dict": model.state_dict(), "config": config}
-    torch.save(content, "best.pt")
-    for kind, name in (("onnx", "student.onnx"), ("torch", "student.pt2")):
-        arguments = ["best.pt", "--head", "0", "--format", kind, "--out", name]
-        assert run_command(export.main, arguments) == 0
-    values = np.arange(90) % 24 + np.arange(90) * 0.1
-    values[40] = np.nan
-    times = pd.date_range("2024-03-01", periods=90, freq="h")
-    pd.DataFrame({"date": times, "sales": values}).to_csv("series.csv", index=False)
-    onnx, plain = python_blocks("docs/export.md")
-    assert len([line for line in onnx.splitlines() if line.strip()]) <= 10
-    exec(onnx, {})
-    forecaster = Forecaster.from_checkpoint("best.pt", head=0)
-    found = np.loadtxt("forecast.csv", delimiter=",", skiprows=1)
-    np.testing.assert_allclose(found, forecaster.predict_quantiles(values, 32)[0], atol=1e-3)
-    assert Path("forecast.csv").read_text().startswith("0.1,0.5,0.8\n")
-    names = {}
-    exec(plain, names)
-    expected = forecaster.predict_quantiles(np.arange(100.0), 32)
-    np.testing.assert_allclose(names["quantiles"].numpy(), expected, atol=1e-3)
 
 
 def test_step_of_the_byot_page_works(make_utp):
