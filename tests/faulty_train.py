@@ -12,6 +12,7 @@ import sys
 import time
 from functools import partialmethod
 from itertools import count
+from pathlib import Path
 
 from torch import distributed, nn
 
@@ -35,6 +36,7 @@ def faulty_losses(*args):
     if KIND == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
     if KIND == "loop":
+        Path("looping").touch()
         time.sleep(1000)
     if KIND == "raise":
         raise OSError("a fault of this process alone")

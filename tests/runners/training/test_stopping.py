@@ -112,6 +112,8 @@ def test_second_signal_ends_at_once():
     """A step that never ends must not keep anyone from leaving."""
     process = Forked("tests/faulty_train.py", arguments(), FAULT="loop:0:1")
     wait_for_training(process)
+    while not Path("looping").exists():  # before it, the first signal would end the run
+        time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     time.sleep(0.5)
     assert process.poll() is None  # it waits for the step
