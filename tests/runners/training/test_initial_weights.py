@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tensorboard.summary.writer import event_file_writer
 
 import train
 from runners.checkpoint import CheckpointError, fitting_overrides, load_checkpoint, load_model
@@ -39,10 +38,8 @@ FROZEN = "TRAIN.OPTIM.PARAM.lr=1e-30"
 
 
 @pytest.fixture(autouse=True)
-def _start(_in_folder_with_corpus, monkeypatch):
+def _start(_in_folder_with_corpus):
     """Each test's folder holds start.pt."""
-    # The name of an event file ends with this counter. Readers sort by name: 10 comes before 9.
-    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
     run("first", "TRAIN.NUM_ITERATIONS=2", "ENV.SEED=3")
     shutil.move("first/latest.pt", "start.pt")
     shutil.rmtree("first")
