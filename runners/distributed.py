@@ -80,6 +80,7 @@ def _meet(device: torch.device, limit: timedelta) -> None:
     else:
         dist.init_process_group("gloo", timeout=limit, **options)
     _control = dist.new_group(backend="gloo", timeout=limit)
+    atexit.register(_leave_gloo)
     _heartbeat.beat(store)
     barrier()  # gloo aborts the others if one process leaves while they still connect
 
@@ -106,6 +107,12 @@ def stop() -> None:
     if dist.is_initialized():
         barrier()
         dist.destroy_process_group()
+
+
+def _leave_gloo() -> None:
+    """Ends gloo's threads: Python aborts at exit if one of them still releases a tensor."""
+    if dist.is_initialized():  # a run that failed has not called stop
+        dist.destroy_process_group(None if dist.get_backend() == "gloo" else _control)
 
 
 def launch(script: str, arguments: list[str], num_processes: int) -> int:
