@@ -305,7 +305,7 @@ def run_block(block: str) -> dict:
 
 def test_python_of_the_readme_works(world):
     """A renamed argument, another run folder, another default."""
-    byot, use = python_blocks("README.md")
+    use, byot = python_blocks("README.md")
     names = {}
     exec(byot, names)
     assert names["BYOT"] == BASE.MODEL.PARAM.BYOT
