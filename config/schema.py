@@ -75,7 +75,7 @@ class Key(NamedTuple):
 TRAJECTORY, RESULT, NOTHING = Fixes
 PARAM, BYOT = "MODEL.PARAM.", "MODEL.PARAM.BYOT."
 SCHEMA: dict[str, Key] = {
-    "DESCRIPTION": Key(TEXT, "purpose of the run, free text", NOTHING, ""),
+    "DESCRIPTION": Key(TEXT, "what the run is for, free text", NOTHING, ""),
     "GPU_NUM": Key(
         optional(integer(0, 1000), "every visible GPU, or the CPU if there is none"),
         "number of GPUs on this machine, one process each; 0 means the CPU",
@@ -85,11 +85,11 @@ SCHEMA: dict[str, Key] = {
     "RUNNER": Key(RUNNER, "class that trains: runners.utp_runner.UTPRunner", RESULT),
     "ENV.SEED": Key(
         integer(0, 2**32 - 1),
-        "seed of the initial weights and of the training windows; exact on CPU",
+        "seed of the initial weights and of the training windows; on CPU it repeats a run exactly",
         TRAJECTORY,
         0,
     ),
-    "MODEL.NAME": Key(NAME, "name of the model; part of the run's folder", TRAJECTORY),
+    "MODEL.NAME": Key(NAME, "name of the model; part of the run folder's name", TRAJECTORY),
     "MODEL.ARCH": Key(ARCH, "class of the model: models.utp.UTP", TRAJECTORY),
     "MODEL.DTYPE": Key(
         choice("bfloat16", "float32"),
@@ -97,12 +97,12 @@ SCHEMA: dict[str, Key] = {
         TRAJECTORY,
         "float32",
     ),
-    PARAM + "embed_dim": Key(SIZE, "width of a token; divisible by num_heads", TRAJECTORY),
+    PARAM + "embed_dim": Key(SIZE, "width of a token; a multiple of num_heads", TRAJECTORY),
     PARAM + "num_heads": Key(SIZE, "number of attention heads", TRAJECTORY),
     PARAM + "mlp_hidden_dim": Key(SIZE, "hidden width of MLPs and heads", TRAJECTORY),
     PARAM + "num_layers": Key(integer(1, 1000), "number of encoder layers", TRAJECTORY),
     PARAM + "use_rope_x": Key(
-        BOOL, "rotary position embedding; needs an even head size", TRAJECTORY, True
+        BOOL, "rotary position embedding; needs an even embed_dim / num_heads", TRAJECTORY, True
     ),
     PARAM + "rope_base": Key(
         number(1, 1e30), "base of the rotary frequencies", TRAJECTORY, 10000.0
@@ -111,14 +111,14 @@ SCHEMA: dict[str, Key] = {
         SIZE, "number of steps that equals 1.0 in the position feature", TRAJECTORY, 1024
     ),
     PARAM + "use_reg_token": Key(
-        BOOL, "one learned token between context and query", TRAJECTORY, False
+        BOOL, "one learned token between context and horizon", TRAJECTORY, False
     ),
     PARAM + "asinh_transform": Key(BOOL, "apply asinh to the z-scores", TRAJECTORY, False),
     PARAM + "max_context_length": Key(
-        SIZE, "largest number of context steps that predict reads", TRAJECTORY, 1024
+        SIZE, "largest number of context steps that a forecast reads", TRAJECTORY, 1024
     ),
     PARAM + "max_query_length": Key(
-        SIZE, "largest number of steps that predict forecasts in one pass", TRAJECTORY, 64
+        SIZE, "largest number of steps of one pass; longer forecasts take several", TRAJECTORY, 64
     ),
     PARAM + "quantiles": Key(QUANTILES, "quantile levels to forecast", TRAJECTORY, None),
     BYOT + "ENABLED": Key(
@@ -163,16 +163,16 @@ SCHEMA: dict[str, Key] = {
         True,
     ),
     "TRAIN.LR_SCHEDULER.TYPE": Key(
-        choice("CosineWarmup"), "linear warm-up, cosine decay to 0", TRAJECTORY, "CosineWarmup"
+        choice("CosineWarmup"), "linear warm-up, then cosine decay to 0", TRAJECTORY, "CosineWarmup"
     ),
     "TRAIN.LR_SCHEDULER.PARAM.num_warmup_steps": Key(WARMUP, "length of the warm-up", RESULT, 0.1),
     "TRAIN.LR_SCHEDULER.PARAM.num_training_steps": Key(
         optional(COUNT, "NUM_ITERATIONS"), "length of the schedule in steps", RESULT, None
     ),
     "TRAIN.CLIP_GRAD_PARAM.max_norm": Key(
-        optional(number(1e-6, 1e30), "no clipping"), "largest gradient norm", TRAJECTORY, 1.0
+        optional(number(1e-6, 1e30), "no clipping"), "gradient norm to clip to", TRAJECTORY, 1.0
     ),
-    "TRAIN.DATA.BATCH_SIZE": Key(SIZE, "windows per micro-batch of one process", RESULT),
+    "TRAIN.DATA.BATCH_SIZE": Key(SIZE, "windows of a micro-batch in one process", RESULT),
     "TRAIN.DATA.NUM_WORKERS": Key(integer(0, 1000), "loader workers per process", NOTHING, 0),
     "TRAIN.DATA.PIN_MEMORY": Key(BOOL, "use page-locked memory for GPUs", NOTHING, False),
     "TRAIN.GRAD_ACCUMULATION_STEPS": Key(SIZE, "micro-batches per optimizer step", RESULT, 1),
@@ -184,25 +184,25 @@ SCHEMA: dict[str, Key] = {
         False,
         added_later=True,
     ),
-    "TRAIN.LOG_INTERVAL": Key(COUNT, "iterations between logs of training meters", NOTHING, 50),
+    "TRAIN.LOG_INTERVAL": Key(COUNT, "iterations between points of the train/ curves", NOTHING, 50),
     "TRAIN.MAX_SKIPPED_STEPS": Key(
-        COUNT, "non-finite steps in a row that end the training; fewer are skipped", RESULT, 10
+        COUNT, "number of non-finite steps in a row that ends a run; fewer are skipped", RESULT, 10
     ),
     "TRAIN.PATIENCE": Key(
         optional(COUNT, "off"),
-        "validations in a row without a new lowest val/loss_gt_teacher that end the run",
+        "number of validations in a row without a new lowest val/loss_gt_teacher that ends a run",
         RESULT,
         None,
         added_later=True,
     ),
     "TRAIN.PEER_TIMEOUT": Key(
         COUNT,
-        "seconds to wait for another process of the run; then it counts as lost",
+        "seconds to wait for another process of the run before it counts as lost",
         NOTHING,
         600,
     ),
     "VAL.INTERVAL": Key(COUNT, "iterations between validations", RESULT),
-    "VAL.FIGURES": Key(BOOL, "draw forecasts, and losses by depth and iteration", NOTHING, True),
+    "VAL.FIGURES": Key(BOOL, "draw pictures at each validation, and curves.png", NOTHING, True),
     "VAL.DATA.BATCH_SIZE": Key(SIZE, "windows per validation batch", RESULT, 64),
     "DATASET.NAME": Key(
         NAME, "folder under datasets/; 'synthetic' is built on the first run", TRAJECTORY
@@ -210,7 +210,7 @@ SCHEMA: dict[str, Key] = {
     "DATASET.PARAM.context_length": Key(SIZE, "context steps of a window", TRAJECTORY),
     "DATASET.PARAM.target_length": Key(SIZE, "steps of a window to forecast", TRAJECTORY),
     "DATASET.PARAM.num_valid_samples": Key(
-        COUNT, "number of validation windows; the same ones each time", RESULT, 1024
+        COUNT, "number of validation windows; they are the same each time", RESULT, 1024
     ),
 }
 SECTIONS = {key.rpartition(".")[0] for key in SCHEMA}
@@ -330,20 +330,20 @@ def as_markdown() -> str:
     lines = [
         "# Configuration",
         "",
-        "Generated from `config/schema.py` with `python -m config.schema > docs/configuration.md`;",
-        "a test checks that both are equal. Keys are written with dots, without `CFG.`. Every key",
-        "can be set on the command line, as in",
-        "`python train.py TRAIN.NUM_ITERATIONS=200 MODEL.DTYPE=float32`. The value is a Python",
-        "literal; a bare word is a string. Derived values (the schedule and its warm-up, intervals",
-        "longer than the run, the run's folder) are computed after that. The whole configuration",
-        "is checked before anything is built or written.",
+        "This page lists every configuration key. Set a key in a file like `config/utp_base.py`,",
+        "or on the command line: `python train.py TRAIN.NUM_ITERATIONS=200 MODEL.DTYPE=float32`.",
+        "There you write keys with dots and without `CFG.`. The value is a Python literal; a bare",
+        "word is a string. The whole configuration is checked before anything is built or written.",
+        "Values are plain Python, not numpy's: a checkpoint must open without numpy (`.tolist()`",
+        "converts them). 200.0 is not an int. Derived values are computed last: the schedule and",
+        "its warm-up, intervals longer than the run, the run's folder ([its name](files.md)).",
+        "`python -m config.schema > docs/configuration.md` writes this page; a test checks it.",
         "",
-        "Values must be plain Python numbers and strings, not numpy's: a checkpoint must open",
-        "without numpy (`.tolist()` converts them). 200.0 is not an int.",
-        "",
-        "The column *fixes* says what a value determines: the `trajectory` of the weights",
-        "(`--resume` refuses another value; the name of the run's folder depends on these keys),",
-        "the `result` of the run (`--resume` accepts another value and logs it), or `nothing`.",
+        "*Default* is the value of a missing key. *Fixes* says what a value determines: the",
+        "`trajectory` of the weights (`--resume` refuses another value; the run folder's name",
+        "depends on it), the `result` of the run (`--resume` accepts another value and logs it),",
+        "or `nothing`. The global batch, BATCH_SIZE x GRAD_ACCUMULATION_STEPS x processes, is a",
+        "`trajectory` value.",
         "",
         "| key | allowed values | default | fixes | meaning |",
         "|---|---|---|---|---|",
