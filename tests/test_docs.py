@@ -68,6 +68,7 @@ SMALLEST = {
     "rollout": "--paths 2 --seeds 0 --passes 2 --windows 4 --short 20 --timed 2 --rounds 1",
     "scaling": "--sizes 2 --rounds 1",
     "step": "--batch 1 --modes eager --product 64 --rounds 1",
+    "study": "--batch 1 --rounds 1",
 }
 
 
@@ -155,7 +156,7 @@ def smallest(module: str, arguments: list[str]) -> list[str]:
     sizes = SMALLEST[key].split()
     options = [word for word in sizes if "=" not in word]
     keys = [word for word in sizes if "=" in word]
-    if name not in ("faults", "peers", "prepare", "references", "rollout"):  # these take no keys
+    if name not in ("faults", "peers", "prepare", "references", "rollout", "study"):  # no keys
         keys = [*SMALL, *LAYERS, *keys]
     return [*arguments, *options, *keys]
 
