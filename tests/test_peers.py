@@ -82,6 +82,15 @@ def test_windows_lie_at_the_end():
     assert peers.windows_of(Item("a", times, values), horizon=11, count=2, history=4) == []
 
 
+def test_a_file_of_short_series_is_named(tmp_path):
+    """A traceback of an empty list, after the files before it have taken minutes."""
+    values = np.arange(19.0) ** 2
+    pd.DataFrame({"a": values, "b": -values}).to_csv(tmp_path / "short.csv", index=False)
+    with pytest.raises(SystemExit, match=r"short\.csv: no series has 20 values"):
+        peers.windows_of_file(str(tmp_path / "short.csv"), 10, 4, 100)
+    assert len(peers.windows_of_file(str(tmp_path / "short.csv"), 9, 4, 100)[1]) == 2
+
+
 def test_weeks_have_a_year():
     """Without one the others would forecast illness as if it had no winter."""
     times = pd.date_range("2020-01-06", periods=60, freq="W-MON")

@@ -85,6 +85,22 @@ def windows_of(item: Item, horizon: int, count: int, history: int) -> list[Windo
     return found
 
 
+def windows_of_file(
+    path: str, horizon: int, count: int, history: int
+) -> tuple[list[Item], list[Window]]:
+    """The series of a table, and their windows, which share `count`.
+
+    Raises:
+        SystemExit: no series is long enough for one.
+    """
+    items = [*read_items([path])]
+    share = max(1, count // len(items))
+    windows = [w for item in items for w in windows_of(item, horizon, share, history)]
+    if not windows:
+        raise SystemExit(f"{path}: no series has {2 * horizon} values, two horizons of the model")
+    return items, windows
+
+
 def of_model(forecaster: Forecaster, windows: list[Window], horizon: int) -> Forecasts:
     """Forecasts of the trained model."""
     start = time.perf_counter()
@@ -233,10 +249,7 @@ def main() -> None:
     print(machine)
     figures = {"machine": machine, "seed": args.seed}
     for path in args.data:
-        items = [*read_items([path])]
-        share = max(1, args.windows // len(items))
-        history = max(args.history, context)
-        windows = [w for item in items for w in windows_of(item, horizon, share, history)]
+        items, windows = windows_of_file(path, horizon, args.windows, max(args.history, context))
         found = {MODEL: of_model(forecaster, windows, horizon)}
         others = [w._replace(history=w.history[-args.history :]) for w in windows]
         if args.python:
