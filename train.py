@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
             distributed.stop()
         return status
     except KeyboardInterrupt:
-        print("stopped before training began", file=sys.stderr)
+        print("stopped; no training step was running", file=sys.stderr)
         return 128 + signal.SIGINT
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
