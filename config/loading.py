@@ -36,7 +36,10 @@ def read_config_file(path: str | Path) -> dict:
     """
     path = Path(path).resolve()
     if not path.is_file():
-        raise ConfigError(f"{path}: no such configuration file")
+        own = ", ".join(
+            sorted(f"config/{one.name}" for one in Path(__file__).parent.glob("utp_*.py"))
+        )
+        raise ConfigError(f"{path}: no such configuration file; this project has {own}")
     spec = importlib.util.spec_from_file_location(f"config_file_{path.stem}", path)
     if spec is None:
         raise ConfigError(f"{path}: a configuration must be a .py file that defines CFG")
@@ -64,7 +67,9 @@ def apply_override(config: dict, override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         hint = f"; to use this file as the configuration: -c {override}"
-        hint = hint if override.endswith(".py") else ""
+        hint = (
+            hint if override.endswith(".py") else "; put lists in quotes, without spaces around ="
+        )
         raise ConfigError(f"{override}: an override must have the form KEY=VALUE{hint}")
     if key not in SCHEMA and key not in SECTIONS:
         raise ConfigError(f"{key}: unknown key; the nearest known one is {nearest(key)}")

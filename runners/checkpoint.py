@@ -140,10 +140,13 @@ def load_newest(folder: Path) -> tuple[dict | None, Path | None, list[str]]:
         except CheckpointError as error:
             damaged.append(str(error))
     if damaged:
-        raise CheckpointError(
-            f"{'; '.join(damaged)}. {folder} holds no other checkpoint: start again in another "
-            "folder (--run-dir); --init-from CHECKPOINT starts from saved weights"
+        rest = (
+            f"{folder} holds no other checkpoint: start again in another folder (--run-dir); "
+            "--init-from CHECKPOINT starts from saved weights"
         )
+        if (folder / BEST).is_file():  # it may be much older, so it is the user who decides
+            rest = f"To continue from {folder / BEST}, remove {LATEST} and {PREVIOUS}"
+        raise CheckpointError(f"{'; '.join(damaged)}. {rest}")
     return None, None, []
 
 
@@ -188,8 +191,8 @@ def _load_file(path: Path) -> Any:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
     except Exception:  # the unpickler raises many kinds; its messages suggest unsafe loading
         raise CheckpointError(
-            f"{path} is no whole checkpoint: torch.save did not write it, it is damaged, or it "
-            "holds more than tensors and plain values"
+            f"{path} is no whole checkpoint, such as a run's {BEST}: torch.save did not write it, "
+            "it is damaged, or it holds more than tensors and plain values"
         ) from None
 
 
@@ -306,8 +309,9 @@ def load_weights(
         does not have.
 
     Raises:
-        CheckpointError: a tensor is missing, unexpected, or has another shape; the message
-            names the settings that fit, if the checkpoint holds its configuration.
+        CheckpointError: a tensor is missing, unexpected, or has another shape, or the weights
+            were trained with other quantiles, positions or transforms; the message names the
+            settings that fit, if the checkpoint holds its configuration.
     """
     given = dict(checkpoint["model_state_dict"])
     if model.utp.reg_token is None:
@@ -320,9 +324,11 @@ def load_weights(
         for layer in layers:
             for key in [k for k in weights if k.startswith(f"aux_heads.{layer}.")]:
                 del weights[key]
-    if misfit := _misfit(own, given, path):
-        stored = stored_param(checkpoint)
-        fitting = fitting_overrides(stored, param) if stored else []
+    stored = stored_param(checkpoint)
+    fitting = fitting_overrides(stored, param) if stored else []
+    misfit = _misfit(own, given, path)
+    if misfit or fitting:
+        misfit = misfit or f"{path} was trained as another model than MODEL.PARAM says"
         hint = f"; the checkpoint fits {' '.join(fitting)}" if fitting else ""
         raise CheckpointError(misfit + hint)
     model.load_state_dict(given, strict=not new)

@@ -20,7 +20,7 @@ TEXT = (".csv", ".tsv", ".txt")
 PACKED = (".gz", ".zip", ".xz", ".zst", ".bz2")
 KINDS = {".parquet": "parquet", ".pq": "parquet", ".feather": "arrow", ".arrow": "arrow"}
 KINDS |= {".tsf": "tsf"} | dict.fromkeys(TEXT, "text")
-KNOWN = ".csv, .tsv (also .gz, .zip, .xz, .zst), .parquet, .feather, .arrow and .tsf"
+KNOWN = ".csv, .tsv, .txt (also .gz, .zip, .xz, .zst, .bz2), .parquet, .pq, .feather, .arrow, .tsf"
 IN_FOLDERS = (".csv", ".tsv", ".parquet", ".pq", ".feather", ".arrow", ".tsf")
 AS_CSV = "save the table as CSV and give that file"
 # How files begin that people give by mistake, or under a wrong name.

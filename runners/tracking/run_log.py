@@ -13,8 +13,8 @@ from losses.byot import TEACHER
 from runners.tracking.meters import gt_meter, head_name, soft_meter
 from runners.tracking.tensorboard import TensorBoardWriter
 
-DAY = 24 * 3600.0
-SLOW_STEP = 10.0  # seconds
+MINUTE, HOUR, DAY = 60.0, 3600.0, 24 * 3600.0  # seconds
+SLOW_STEP, SHORT_RUN = 10.0, 10 * MINUTE
 DIVERGED = 100.0  # loss; labels are z-scores up to 4
 SHOWN_FIRST = "MODEL.PARAM.BYOT.", "TRAIN.OPTIM.", "TRAIN.NUM_", "TRAIN.DATA.", "DATASET."
 # TensorBoard's page with the losses of all heads and nothing else.
@@ -147,16 +147,18 @@ class RunLog:
         self.say(f"iteration {iteration}: val/loss_gt_teacher {teacher}{best}")
 
     def warn_if_long(self, seconds_per_step: float, num_steps: int, source: str = "") -> None:
-        """Warns if a step is slow, or if the rest of the run will take more than a day.
+        """Warns if the run will take more than a day, or ten minutes in slow steps.
 
         Args:
             seconds_per_step: of this machine.
             num_steps: steps that are left.
             source: how the seconds were found; begins the line.
         """
-        days = seconds_per_step * num_steps / DAY
-        if days > 1 or seconds_per_step > SLOW_STEP:
-            whole = f"{days:.1f} days" if days > 1 else f"{24 * days:.1f} hours"
+        seconds = seconds_per_step * num_steps
+        if seconds > DAY or (seconds_per_step > SLOW_STEP and seconds > SHORT_RUN):
+            units = (DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes")
+            size, unit = next(unit for unit in units if seconds > unit[0])
+            whole = f"{seconds / size:.1f} {unit}"
             self.say(
                 f"{source}at about {seconds_per_step:.1f} s a step this run takes about {whole} on "
                 "this machine; for a smaller model: python train.py -c config/utp_tiny.py",

@@ -85,7 +85,9 @@ def test_broken_config_file_is_one_error(text, said, tmp_path):
 
 def test_missing_config_file_is_named(tmp_path):
     """The path is the first thing to look at."""
-    with pytest.raises(ConfigError, match="no such configuration file"):
+    with pytest.raises(
+        ConfigError, match=r"no such configuration file; this project has .*/utp_tiny\.py"
+    ):
         load_config(tmp_path / "none.py")
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"a \.py file"):

@@ -105,6 +105,7 @@ MALFORMED = [
     ("NUM_ITERATIONS", "NUM_ITERATIONS", "KEY=VALUE"),
     ("config/utp_tiny.py", "config/utp_tiny.py", "the configuration: -c config/utp_tiny.py"),
     (" =1", "=1", "KEY=VALUE"),
+    ("3]", "3]", "put lists in quotes"),
     ("model.param.embed_dim=64", "model.param.embed_dim", "MODEL.PARAM.embed_dim"),
 ]
 

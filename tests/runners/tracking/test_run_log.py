@@ -9,12 +9,16 @@ def test_long_run_is_said_with_a_way_out(tmp_path, capsys):
     """Someone who starts utp_base on a laptop would not learn that it takes weeks."""
     log = RunLog(tmp_path, 0, 100_000, is_main=True)
     log.warn_if_long(0.5, 100_000)  # 50,000 s are 13.9 hours
+    log.warn_if_long(30.0, 19)  # 9.5 minutes
+    log.warn_if_long(30.0, 0)  # a finished run
     assert "utp_tiny" not in (tmp_path / "training.log").read_text()
     log.warn_if_long(30.0, 360, "by one forward pass, ")  # 3 hours, but a slow step
     assert (
         "by one forward pass, at about 30.0 s a step this run takes about 3.0 hours"
         in capsys.readouterr().err
     )
+    log.warn_if_long(25.0, 30)
+    assert "takes about 12.5 minutes" in capsys.readouterr().err
     log.warn_if_long(9.0, 100_000)  # 900,000 s are 10.4 days
     log.close()
     text = (tmp_path / "training.log").read_text()

@@ -93,8 +93,13 @@ def test_two_damaged_checkpoints_are_an_error_that_says_what_to_do(damage, capsy
     (line,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error: ")]
     assert "run/latest.pt" in line
     assert "run/previous.pt" in line
-    assert "--run-dir" in line
+    assert line.endswith("To continue from run/best.pt, remove latest.pt and previous.pt")
     assert contents == {path: path.read_bytes() for path in Path("run").glob("*.pt")}
+    Path("run/best.pt").unlink()
+    assert train.main(arguments) == 1
+    assert "holds no other checkpoint: start again in another folder (--run-dir)" in (
+        capsys.readouterr().err
+    )
 
 
 class Code:

@@ -64,9 +64,12 @@ def test_a_step_is_estimated_before_it_is_taken(clock):
     def model(context, horizon):
         assert (context.shape, horizon) == ((1, 64), 16)
         assert not torch.is_grad_enabled()
-        clock[0] += 0.5
+        clock[0] += passes.pop(0)
 
     train = {"DATA": {"BATCH_SIZE": 8}, "GRAD_ACCUMULATION_STEPS": 2}
     windows = {"PARAM": {"context_length": 64, "target_length": 16}}
     # 16 windows, each one forward pass and a backward pass that takes twice as long.
+    passes = [4.0, 0.5]  # the first one loads kernels
     assert estimate_step(model, {"DATASET": windows, "TRAIN": train}, False) == 3 * 16 * 0.5
+    passes = [6.0]  # a second one would take too long
+    assert estimate_step(model, {"DATASET": windows, "TRAIN": train}, False) == 3 * 16 * 6.0
