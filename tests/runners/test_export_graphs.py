@@ -95,7 +95,7 @@ def assert_same_forecast(found: np.ndarray, values: np.ndarray, forecaster, hori
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("mode", MODES)
 def test_what_is_exported_forecasts_as_the_forecaster(trained, mode, head, horizon):
-    """Another head, or unsorted quantiles: every combination, before it is exported."""
+    """A head, a mode or a second pass that the graph gets wrong, before it is exported."""
     forecaster = Forecaster.from_checkpoint(trained[mode], head=head, dtype=torch.float32)
     part = graph.ForecastGraph(forecaster.model, forecaster.context_length, horizon)
     values = contexts(3, 50)
