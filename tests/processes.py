@@ -25,8 +25,8 @@ from tests.benchmarks.forked import ForkingPopen
 ROOT = Path(__file__).parents[1]
 KILL_AFTER = 30.0  # seconds that torchrun gives the others after it has asked them to stop
 CONTEXT = multiprocessing.get_context("forkserver")
-# AdamW and DDP import the last one when they are first used.
-CONTEXT.set_forkserver_preload(["train", "runners.ablate", "torch._dynamo"])
+# AdamW and DDP import torch._dynamo when they are first used; the last one is what a fork runs.
+CONTEXT.set_forkserver_preload(["train", "runners.ablate", "torch._dynamo", "tests.processes"])
 
 
 def start_forkserver() -> None:
