@@ -20,11 +20,13 @@ from pathlib import Path
 import torch
 from torch.distributed import TCPStore
 
+from tests.benchmarks.forked import ForkingPopen
+
 ROOT = Path(__file__).parents[1]
 KILL_AFTER = 30.0  # seconds that torchrun gives the others after it has asked them to stop
 CONTEXT = multiprocessing.get_context("forkserver")
-# AdamW and DDP import the last one when they are first used.
-CONTEXT.set_forkserver_preload(["train", "runners.ablate", "torch._dynamo"])
+# AdamW and DDP import torch._dynamo when they are first used; the last one is what a fork runs.
+CONTEXT.set_forkserver_preload(["train", "runners.ablate", "torch._dynamo", "tests.processes"])
 
 
 def start_forkserver() -> None:
@@ -48,16 +50,25 @@ class Forked:
         script: a file of the project, or the name of a module (`python -m`).
         arguments: of the command.
         cwd: the folder in which it runs.
+        forks: what it starts with `python ...` is forked from it, too.
         environment: what differs from this process's.
     """
 
-    def __init__(self, script: str, arguments: list[str], cwd: str | Path = ".", **environment):
+    def __init__(
+        self,
+        script: str,
+        arguments: list[str],
+        cwd: str | Path = ".",
+        forks: bool = False,
+        **environment,
+    ):
         start_forkserver()
         self._folder = tempfile.TemporaryDirectory()
         self._output = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
         given = {"OMP_NUM_THREADS": "1"} | environment
         self._process = CONTEXT.Process(
-            target=_run, args=(script, arguments, str(Path(cwd).resolve()), given, self._output)
+            target=_run,
+            args=(script, arguments, str(Path(cwd).resolve()), forks, given, self._output),
         )
         self._process.start()
         self.pid = self._process.pid
@@ -168,7 +179,12 @@ class Ranks:
 
 
 def _run(
-    script: str, arguments: list[str], cwd: str, environment: dict[str, str], output: list[Path]
+    script: str,
+    arguments: list[str],
+    cwd: str,
+    forks: bool,
+    environment: dict[str, str],
+    output: list[Path],
 ) -> None:
     """What the new process does."""
     os.setsid()
@@ -180,6 +196,8 @@ def _run(
         os.close(file)
     torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))
     multiprocessing.set_start_method("fork", force=True)  # as in a process that was not forked
+    if forks:
+        subprocess.Popen = ForkingPopen
     sys.argv = [script, *arguments]
     if script.endswith(".py"):
         runpy.run_path(str(ROOT / script), run_name="__main__")

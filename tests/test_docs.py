@@ -26,6 +26,7 @@ from runners import ablate
 from runners.forecaster import Forecaster
 from runners.training.devices import resolve_devices
 from tests.docs_tables import TABLES, write_csv
+from tests.exports import quick_exports
 from tests.processes import Forked
 from tests.small import ROOT, TINY, make_corpus, train_here
 
@@ -221,7 +222,8 @@ def test_commands_work(page, world, monkeypatch):
                 case "python", "-m", "pytest", *arguments:
                     check_pytest(arguments)
                 case "python", "-m", "runners.evaluate", *arguments:
-                    few = [] if "--backtest" in arguments else ["--stride", "5000"]
+                    few = ["--paths", "1"]
+                    few += [] if "--backtest" in arguments else ["--stride", "5000"]
                     status = run_module("runners.evaluate", [*arguments, *few], monkeypatch)
                 case "python", "-m", module, *arguments if module.startswith("tests.benchmarks."):
                     assert HOURS in text or module.endswith("references")
@@ -230,7 +232,8 @@ def test_commands_work(page, world, monkeypatch):
                     if module.endswith(("crash", "prepare")) or "lost" in arguments:
                         apart.append([module, *arguments])
                     else:
-                        status = run_module(module, arguments, monkeypatch)
+                        with quick_exports():
+                            status = run_module(module, arguments, monkeypatch)
                         torch.set_num_threads(threads)  # the loader's benchmark takes one
                 case "torchrun", *arguments:
                     (line,) = (line for line in text.splitlines() if line.startswith(part))
@@ -246,7 +249,8 @@ def test_commands_work(page, world, monkeypatch):
                 case "pip", "install", "-r", "requirements.txt":
                     pass  # .ci/run
                 case "python", "-m", module, *arguments:
-                    status = run_module(module, arguments, monkeypatch)
+                    with quick_exports():
+                        status = run_module(module, arguments, monkeypatch)
                 case _:
                     pytest.fail(f"{page.name}: nothing runs {command!r}")
             assert status == 0, command

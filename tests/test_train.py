@@ -18,7 +18,7 @@ from tests.small import OVERRIDES, ROOT, TINY, make_corpus
 def test_command_trains_and_says_where_the_curves_are(tmp_path):
     """The README's command: overrides and options in any order, status 0."""
     make_corpus(tmp_path)
-    ballast = np.ones(2**30, np.uint8)  # 1 GiB of this process, which must not count as the run's
+    ballast = np.ones(2**29, np.uint8)  # of this process, which must not count as the run's
     command = [sys.executable, "-X", "importtime", str(ROOT / "train.py")]
     command += [*OVERRIDES, "-c", str(TINY), "--run-dir", "run", "VAL.INTERVAL=6"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

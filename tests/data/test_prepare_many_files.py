@@ -40,18 +40,18 @@ def test_a_folder_and_a_glob_are_read(tmp_path, unscaled, folder, capsys):
     assert sorted(ids["train"] + ids["valid"]) == list(range(9))
 
 
-@pytest.mark.parametrize("split", ["series", "time"])
-def test_workers_write_the_same_corpus(tmp_path, folder, capsys, split):
+@pytest.mark.parametrize(("split", "number"), [("series", 8), ("time", 2)])
+def test_workers_write_the_same_corpus(tmp_path, folder, capsys, split, number):
     """A corpus would depend on how many processes have read the files."""
     said = []
-    for workers in (1, 2, 8):
+    for workers in (1, number):
         out = tmp_path / f"c{workers}"
         options = ["--workers", str(workers), "--split", split, "--row-length", "500"]
         options += ["--context", "200"]
         assert main([str(folder), "--out", str(out), *options]) == 0
         said.append(capsys.readouterr().out.replace(str(out), "").replace(out.name, ""))
-    assert said[0] == said[1] == said[2]
-    assert read_files(tmp_path / "c1") == read_files(tmp_path / "c2") == read_files(tmp_path / "c8")
+    assert said[0] == said[1]
+    assert read_files(tmp_path / "c1") == read_files(tmp_path / f"c{number}")
 
 
 @pytest.mark.parametrize("workers", [1, 2])

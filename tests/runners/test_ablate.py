@@ -51,21 +51,21 @@ def folder(tmp_path_factory):
     return folder
 
 
-def start(folder, *options, out="out", overrides=()):
-    """Starts the small ablation in a process of its own."""
+def start(folder, *options, out="out", overrides=(), forks=True):
+    """Starts the small ablation in a process of its own; its trainings are forked from it."""
     arguments = ["-c", str(TINY), *EVALUATION, *options, "--out", out, *SMALL, *overrides]
     # As many threads as this process has: sums depend on their number.
     threads = os.environ["OMP_NUM_THREADS"]
-    return Forked("runners.ablate", arguments, cwd=folder, OMP_NUM_THREADS=threads)
+    return Forked("runners.ablate", arguments, folder, forks, OMP_NUM_THREADS=threads)
 
 
-def call(folder, *options, out="out", overrides=(), train=train_here):
+def call(folder, *options, out="out", overrides=()):
     """Runs it to the end, its trainings too, in this process: starting many takes long."""
     stdout, stderr = io.StringIO(), io.StringIO()
     argv = ["-c", str(TINY), *EVALUATION, *options, "--out", out, *SMALL, *overrides]
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(stdout), redirect_stderr(stderr):
         patch.chdir(folder)
-        patch.setattr(ablate, "train", train)
+        patch.setattr(ablate, "train", train_here)
         status = run_command(ablate.main, argv)
     return subprocess.CompletedProcess(argv, status, stdout.getvalue(), stderr.getvalue())
 
@@ -224,8 +224,9 @@ def test_ctrl_c_and_the_same_command_again_lose_nothing(folder, monkeypatch):
     stopped_at = load_checkpoint(own / "latest.pt")["iteration"]
     assert 3 <= stopped_at < 100
     assert not (own / "summary.json").exists()
-    again = call(folder, "--arms", "none", "--seeds", "5", **settings, train=ablate.train)
-    assert again.returncode == 0
+    again = start(folder, "--arms", "none", "--seeds", "5", **settings)
+    _, stderr = again.communicate(timeout=60)
+    assert again.returncode == 0, stderr
     steps = scalars(own)["train/loss"]
     assert list(steps) == [*range(1, 101)]
     straight = run("straight", *SMALL, *longer, "ENV.SEED=5", BYOT_OFF)
@@ -319,7 +320,9 @@ def test_scores_of_other_weights_are_not_current(folder, monkeypatch):
 
 def test_a_failed_run_ends_the_command_with_its_status(folder):
     """An ablation goes on over a run that was not trained, or hides why it stopped."""
-    process = start(folder, "--seeds", "0", out="failed", overrides=["DATASET.NAME='absent'"])
+    absent = ["DATASET.NAME='absent'"]
+    # Its training is a new interpreter, as that of a user.
+    process = start(folder, "--seeds", "0", out="failed", overrides=absent, forks=False)
     _, stderr = process.communicate()
     assert process.returncode == 2
     assert "datasets/absent" in stderr

@@ -36,10 +36,8 @@ def graphs(monkeypatch) -> Counter:
 
 def assert_close(one, other, rtol: float = 1e-3) -> None:
     """The weights and the curves of two runs, to rounding."""
-    for name, value in weights_of(one / "latest.pt").items():
-        torch.testing.assert_close(
-            weights_of(other / "latest.pt")[name], value, rtol=rtol, atol=2e-5
-        )
+    weights = (dict(weights_of(folder / "latest.pt")) for folder in (one, other))
+    torch.testing.assert_close(*weights, rtol=rtol, atol=2e-5)
     curves, others = scalars(one), scalars(other)
     for tag in curves.keys() - {"train/samples_per_second"}:
         assert others[tag] == pytest.approx(curves[tag], rel=rtol), tag

@@ -16,6 +16,7 @@ from runners.checkpoint import CheckpointError, load_checkpoint, load_model
 from runners.command import run as run_command
 from runners.export import main
 from runners.forecaster import Forecaster
+from tests.exports import quick_exports
 from tests.small import POINT, make_corpus, run
 
 onnx = pytest.importorskip("onnx")
@@ -51,9 +52,8 @@ def exported(trained, tmp_path_factory):
         path = folder / f"{mode}_{head}_{horizon}{ending}"
         if not path.exists():
             arguments = ["--head", head, "--format", kind, "--horizon", horizon, "--out", path]
-            with pytest.MonkeyPatch.context() as patch:
-                # It takes a third of an export's time. One file is as users get it.
-                patch.setattr(formats, "OPTIMISE", (mode, head) == ("quantile", 0))
+            # The optimisation takes seconds. One file is as users get it.
+            with quick_exports(optimise=(mode, head) == ("quantile", 0)):
                 assert export(trained[mode], *arguments) == 0
         return path
 
@@ -90,29 +90,33 @@ def assert_same_forecast(found: np.ndarray, values: np.ndarray, forecaster, hori
             assert (np.diff(one, axis=-1) >= 0).all()
 
 
-def run_onnx(path: Path, values: np.ndarray) -> np.ndarray:
-    """What onnxruntime forecasts."""
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return session.run(None, {"context": values})[0]
+@pytest.mark.filterwarnings("ignore:Degrees of freedom")
+@pytest.mark.parametrize("horizon", [ONE_PASS, TWO_PASSES])
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_exported_forecasts_as_the_forecaster(trained, mode, head, horizon):
+    """A head, a mode or a second pass that the graph gets wrong, before it is exported."""
+    forecaster = Forecaster.from_checkpoint(trained[mode], head=head, dtype=torch.float32)
+    part = graph.ForecastGraph(forecaster.model, forecaster.context_length, horizon)
+    values = contexts(3, 50)
+    assert_same_forecast(part(torch.from_numpy(values)).numpy(), values, forecaster, horizon)
 
 
 @pytest.mark.filterwarnings("ignore:Degrees of freedom")
-@pytest.mark.parametrize(  # an export takes seconds, so each value meets each other one once
+@pytest.mark.parametrize(  # an export takes seconds: with those of torch, each pair of values once
     ("mode", "head", "horizon"),
-    [
-        *(("quantile", head, TWO_PASSES) for head in HEADS),
-        ("point", 0, TWO_PASSES),
-        ("point", "teacher", ONE_PASS),
-    ],
+    [("quantile", 0, TWO_PASSES), ("point", "teacher", ONE_PASS)],
 )
 def test_onnxruntime_forecasts_as_the_forecaster(trained, exported, mode, head, horizon):
     """Another head, unsorted quantiles, a lost register token, a batch or length that is fixed."""
     path = exported("onnx", mode, head, horizon)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     forecaster = Forecaster.from_checkpoint(trained[mode], head=head)
     for batch, length in ((1, 16), (3, 50), (3, 64), (32, 200)):
         for scale in (1.0, 1e-12, 1e9):
             values = contexts(batch, length, scale)
-            assert_same_forecast(run_onnx(path, values), values, forecaster, horizon)
+            found = session.run(None, {"context": values})[0]
+            assert_same_forecast(found, values, forecaster, horizon)
 
 
 def test_metadata_says_what_the_numbers_are(trained, exported):
@@ -165,14 +169,16 @@ def test_torch_program_runs_without_this_repository(trained, exported, tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:Degrees of freedom")
-@pytest.mark.parametrize(("mode", "head"), [("quantile", "teacher"), ("point", 0)])
-def test_torch_programs_of_every_head(trained, exported, mode, head):
+@pytest.mark.parametrize(
+    ("mode", "head", "horizon"), [("quantile", "teacher", ONE_PASS), ("point", 0, TWO_PASSES)]
+)
+def test_torch_programs_of_every_head(trained, exported, mode, head, horizon):
     """A point model, or the teacher, would not trace."""
-    program = torch.export.load(exported("torch", mode, head, ONE_PASS)).module()
+    program = torch.export.load(exported("torch", mode, head, horizon)).module()
+    forecaster = Forecaster.from_checkpoint(trained[mode], head=head)
     values = contexts(3, 50)
     found = program(torch.from_numpy(values)).numpy()
-    assert_same_forecast(found, values, Forecaster.from_checkpoint(trained[mode], head=head),
-                         ONE_PASS)  # fmt: skip
+    assert_same_forecast(found, values, forecaster, horizon)
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -108,13 +108,12 @@ def finished(run: tuple[Ranks, Path]) -> Path:
 
 def compare(one: str, other: Path, but: set[int] = frozenset()) -> None:
     """Losses, to rounding: gradients are averaged, so weights that differ would show in them."""
+    runs = [scalars(folder) for folder in (one, other)]
     for name in ("loss_gt_teacher", "loss_soft_student_1", "grad_norm"):
-        curves = [scalars(folder)[f"train/{name}"] for folder in (one, other)]
+        curves = [run[f"train/{name}"] for run in runs]
         for iteration in curves[0].keys() - but:
             values = [curve[iteration] for curve in curves]
             assert values[1] == pytest.approx(values[0], rel=2e-4), (name, iteration)
             assert math.isfinite(values[0])
-    for name, value in weights_of(f"{one}/latest.pt").items():
-        torch.testing.assert_close(
-            weights_of(other / "latest.pt")[name], value, rtol=1e-3, atol=2e-5
-        )
+    weights = (dict(weights_of(folder / "latest.pt")) for folder in (Path(one), other))
+    torch.testing.assert_close(*weights, rtol=1e-3, atol=2e-5)

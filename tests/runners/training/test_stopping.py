@@ -1,10 +1,10 @@
 """Runs that are asked to stop: SIGTERM from a scheduler, Ctrl-C from a person."""
 
 import os
+import shlex
 import signal
-import subprocess
-import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from tests.processes import Forked
 from tests.small import OVERRIDES, ROOT, TINY, assert_same, run, scalars, small_config
 
 ENDLESS = ["TRAIN.NUM_ITERATIONS=100000", "TRAIN.LR_SCHEDULER.PARAM.num_training_steps=100"]
-TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node=2")
 
 
 def arguments(*overrides: str, run_dir: str = "run") -> list[str]:
@@ -25,18 +25,7 @@ def arguments(*overrides: str, run_dir: str = "run") -> list[str]:
     return ["-c", str(TINY), "--run-dir", run_dir, *OVERRIDES, *ENDLESS, *overrides]
 
 
-def start_torchrun(*overrides: str) -> subprocess.Popen:
-    """Starts two processes in a session of their own, as a scheduler does."""
-    return subprocess.Popen(
-        [sys.executable, *TORCHRUN, str(ROOT / "train.py"), *arguments(*overrides)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for_training(process: subprocess.Popen | Forked, run_dir: str = "run") -> None:
+def wait_for_training(process: Forked, run_dir: str = "run") -> None:
     """Waits until the first iteration is in the log."""
     log = Path(run_dir, "training.log")
     while not (log.exists() and "iteration 1:" in log.read_text()):
@@ -158,27 +147,50 @@ def test_signal_before_training_ends_at_once_and_leaves_nothing():
 
 def test_orphans_end_when_their_launcher_is_killed():
     """They would go on writing beside the run that takes their place."""
-    process = start_torchrun()
+    command = [*TORCHRUN, str(ROOT / "train.py"), *arguments()]
+    process = Forked("tests.benchmarks.forked", [shlex.join(command)])
     wait_for_training(process)
-    ranks = descendants(process.pid)
-    process.kill()
-    process.wait()
+    launcher, *ranks = descendants(process.pid)
+    assert len(ranks) == 2
+    os.kill(launcher, signal.SIGKILL)
     end = time.monotonic() + 20
-    while any(map(command_line, ranks)):
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    try:
+        while any(map(command_line, ranks)):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    finally:
+        for rank in ranks:
+            with suppress(ProcessLookupError):
+                os.kill(rank, signal.SIGKILL)
 
 
-def test_launched_processes_stop_together():
-    """torchrun passes the signal on to each rank, at another step each; all must stop at one."""
-    process = start_torchrun("TRAIN.DATA.NUM_WORKERS=1")
+LAUNCH = """
+import sys
+from runners import distributed
+sys.exit(distributed.launch(sys.argv[1], sys.argv[2:], 2))
+"""
+
+
+def test_launched_processes_stop_together(tmp_path):
+    """torchrun passes the signal on to each rank, at another step each; all must stop at one.
+
+    `python train.py` on several GPUs launches so; gloo stands in for them. These processes are new
+    interpreters.
+    """
+    (tmp_path / "launch.py").write_text(LAUNCH)
+    own = arguments("TRAIN.DATA.NUM_WORKERS=1")
+    process = Forked(str(tmp_path / "launch.py"), [str(ROOT / "train.py"), *own])
     wait_for_training(process)
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode != 0
+    assert process.returncode == 128 + signal.SIGTERM
     assert "died" not in stderr
     text = Path("run/training.log").read_text()
     iteration = load_checkpoint("run/latest.pt")["iteration"]
     assert f"iteration {iteration}: stopped by SIGTERM" in text
+    # Only one process writes.
+    assert text.count("2 process(es)") == 1
+    assert len(list(Path("run").glob("events.out.tfevents.*"))) == 1
+    assert list(scalars("run")["train/loss"]) == [*range(1, iteration + 1)]
     config = small_config("run", *ENDLESS, "TRAIN.DATA.BATCH_SIZE=16")  # one process goes on
     assert UTPRunner(config, resume=True).iteration == iteration
