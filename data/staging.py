@@ -125,7 +125,12 @@ def _stage_in_processes(jobs: list[tuple], workers: int, say: Callable) -> Itera
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(workers, context, _begin_process)
     try:
-        futures = deque(executor.submit(_stage_and_collect, job) for job in jobs)
+        # The processes inherit the mask: Ctrl-C while they load modules would be a traceback each.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            futures = deque(executor.submit(_stage_and_collect, job) for job in jobs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         while futures:
             part, lines = futures.popleft().result()
             for line in lines:
@@ -143,8 +148,7 @@ def _stage_in_processes(jobs: list[tuple], workers: int, say: Callable) -> Itera
 
 
 def _begin_process() -> None:
-    """A reading process ignores Ctrl-C, which its parent handles, and ends when that is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A reading process ends when its parent is gone."""
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 

@@ -90,6 +90,24 @@ def test_a_kill_leaves_no_corpus(tmp_path, stop, options):
     assert len(Corpus(tmp_path / "c", "train").rows) == 18
 
 
+def test_readers_leave_ctrl_c_to_their_parent(tmp_path):
+    """One that still loads its modules would answer with a traceback."""
+    files = [write_m4(tmp_path / name, [number]) for number, name in enumerate(("a.csv", "b.csv"))]
+    others = set(multiprocessing.active_children())  # of other tests
+    blocked = []
+
+    def look(line):
+        for child in set(multiprocessing.active_children()) - others:
+            status = Path(f"/proc/{child.pid}/status").read_text()
+            mask = int(status.partition("SigBlk:")[2].split()[0], 16)
+            blocked.append(bool(mask & 1 << (signal.SIGINT - 1)))
+
+    prepare(files, tmp_path / "c", workers=2, say=look)
+    assert blocked
+    assert all(blocked)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+
+
 def test_a_killed_reader_is_one_line(tmp_path):
     """The kernel kills what takes too much memory; the command would wait for ever."""
     files = [write_m4(tmp_path / "first.csv", range(3)), tmp_path / "second.csv"]
