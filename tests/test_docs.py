@@ -218,6 +218,8 @@ def test_commands_work(page, world, monkeypatch):
                     few = ["--stride", "5000"] if "--data" in arguments else []
                     with monkeypatch.context() as patch:
                         patch.setattr(ablate, "train", train_here)
+                        # Drawn after each run; tests/runners/ablation draws it, too.
+                        patch.setattr(ablate, "draw", lambda report, file: file.write(b"picture"))
                         status = ablate.run(ablate.main, [*arguments, *few, *SMALL])
                 case "python", "-m", "pytest", *arguments:
                     check_pytest(arguments)
