@@ -1,6 +1,7 @@
 """What several tests use."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,6 +17,12 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 # Small tensors on few cores that two processes share: more threads, or ones that spin, cost time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# Files of tests lie in memory where there is some (Linux): on a disk the suite waits for it, when
+# it saves (fsync) and above all when it removes what an earlier run has left.
+MEMORY = Path("/dev/shm")
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 * 2**30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 # HYPOTHESIS_PROFILE=long searches; the default tries the same examples each time.
 settings.register_profile("short", derandomize=True, deadline=None, database=None)
