@@ -131,8 +131,8 @@ def load_newest(folder: Path) -> tuple[dict | None, Path | None, list[str]]:
     Raises:
         CheckpointError: all checkpoints are damaged, or one has a format of another version.
     """
-    damaged = []
-    for path in find_checkpoints(folder):
+    damaged, found = [], find_checkpoints(folder)
+    for path in found:
         try:
             return load_checkpoint(path), path, damaged
         except FormatError:
@@ -144,8 +144,9 @@ def load_newest(folder: Path) -> tuple[dict | None, Path | None, list[str]]:
             f"{folder} holds no other checkpoint: start again in another folder (--run-dir); "
             "--init-from CHECKPOINT starts from saved weights"
         )
-        if (folder / BEST).is_file():  # it may be much older, so it is the user who decides
-            rest = f"To continue from {folder / BEST}, remove {LATEST} and {PREVIOUS}"
+        best = folder / BEST
+        if best.is_file() and best not in found:  # it may be much older, so the user decides
+            rest = f"To continue from {best}, remove {LATEST} and {PREVIOUS}"
         raise CheckpointError(f"{'; '.join(damaged)}. {rest}")
     return None, None, []
 

@@ -97,9 +97,12 @@ def test_two_damaged_checkpoints_are_an_error_that_says_what_to_do(damage, capsy
     assert contents == {path: path.read_bytes() for path in Path("run").glob("*.pt")}
     Path("run/best.pt").unlink()
     assert train.main(arguments) == 1
-    assert "holds no other checkpoint: start again in another folder (--run-dir)" in (
-        capsys.readouterr().err
-    )
+    nothing_else = "holds no other checkpoint: start again in another folder (--run-dir)"
+    assert nothing_else in capsys.readouterr().err
+    Path("run/latest.pt").replace("run/best.pt")  # damaged, and alone
+    Path("run/previous.pt").unlink()
+    assert train.main(arguments) == 1
+    assert nothing_else in capsys.readouterr().err
 
 
 class Code:
