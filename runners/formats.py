@@ -96,9 +96,8 @@ def write_onnx(path: Path, forecaster: Forecaster, horizon: int) -> None:
         )
     graph = program.model
     for node in graph.graph.all_nodes():
-        node.metadata_props.clear()  # stack traces, with the paths of this machine
+        node.metadata_props.clear()  # how torch made it: 0.3 MB of text for six layers
     graph.ir_version = IR_VERSION
-    graph.metadata_props.clear()
     graph.metadata_props.update(facts(forecaster, horizon))
     atomic_write(path, lambda file: file.write(program.model_proto.SerializeToString()))
 

@@ -134,6 +134,7 @@ def test_metadata_says_what_the_numbers_are(trained, exported):
     assert str(Path(formats.__file__).parents[1]).encode() not in content  # no path of this machine
     model = onnx.load(path)
     assert (model.opset_import[0].version, model.ir_version) == (18, 8)
+    assert not any(node.metadata_props for node in model.graph.node)  # texts of torch's tracing
 
 
 SCRIPT = """
