@@ -18,7 +18,8 @@ def run(arm: str, seed: int, layers: int, teacher: float, **students: float) -> 
         head: {"a.csv": {"wql": 2 * loss}, "b.csv": {"wql": 4 * loss}}
         for head, loss in (val | {"teacher": teacher}).items()
     }
-    return {"arm": arm, "seed": seed, "layers": layers, "val": val | {"teacher": teacher},
+    return {"arm": arm, "seed": seed, "layers": layers, "iteration": 20,
+            "val": val | {"teacher": teacher},
             "test": scores.pop("teacher"), "test_students": scores}  # fmt: skip
 
 
@@ -80,6 +81,18 @@ def test_table_has_both_intervals():
     # other is 0.5, and twice that is 1.
     assert own[2] == ["-123.7", "to +130.4"]
     assert own[3] == ["1.000"]
+
+
+def test_every_run_has_its_line():
+    """Runs in the order in which they ended, or a mean over heads instead of the teacher's."""
+    rows = study.runs_of("own", study.with_layers(REPORT), FILES)
+    assert [row[1:3] for row in rows] == [
+        ["`none`", "0"], ["`none`", "1"], ["`hard`", "0"], ["`hard`", "1"],
+        ["`none_2`", "0"], ["`none_2`", "1"], ["`none_2`", "2"],
+    ]  # fmt: skip
+    # The WQLs of the two files are 1.8 and 3.6.
+    assert rows[2] == ["own", "`hard`", "0", "20", "layer 1 1.1000, teacher 0.9000", "2.7000"]
+    assert study.runs_of("own", study.with_layers(REPORT), [])[2][-1] == "-"
 
 
 def test_report_is_stored_and_read_back(tmp_path, monkeypatch):

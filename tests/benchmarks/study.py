@@ -1,4 +1,4 @@
-"""The effects of several ablations in one table, corrected for their number; and two pictures.
+"""The effects of several ablations, corrected for their number; their runs; and two pictures.
 
 python -m tests.benchmarks.study DIR ... [--file FILE.csv ...] [--json study.json]
     [--effects FILE.png] [--frontier FILE.png] [--rounds 5]
@@ -184,6 +184,18 @@ def rows_of(effects: list[Effect]) -> list[list[str]]:
     return rows
 
 
+def runs_of(name: str, report: dict, files: list[str]) -> list[list[str]]:
+    """The rows of the table of runs: validation loss_gt of each head, mean WQL of the teacher."""
+    wql = zero_shot_mean(files, "wql")
+    rows, arms = [], list(report["arms"])
+    for run in sorted(report["runs"], key=lambda run: (arms.index(run["arm"]), run["seed"])):
+        losses = [f"{head_name(head)} {loss:.4f}" for head, loss in run["val"].items()]
+        score = wql(run, TEACHER) if files else None
+        rows.append([name, f"`{run['arm']}`", str(run["seed"]), str(run["iteration"]),
+                     ", ".join(losses), "-" if score is None else f"{score:.4f}"])  # fmt: skip
+    return rows
+
+
 def times_by_depth(layers: int, config: str, batch: int, rounds: int) -> dict[int, list[float]]:
     """Seconds of a batch of forecasts by models of 1, 2, ... layers, all in turns, one thread."""
     torch.set_num_threads(1)
@@ -274,7 +286,7 @@ def draw_frontier(report: dict, value: Value, metric: str, times: dict[int, floa
 
 
 def main() -> None:
-    """Prints the table of effects, and the times."""
+    """Prints the tables of effects and of runs, and the times."""
     parser = measure.parser(__doc__, default_rounds=5)
     add = parser.add_argument
     add("folders", nargs="+", type=Path, metavar="DIR")
@@ -293,6 +305,9 @@ def main() -> None:
             "mean difference (95 % interval)", "in %", "Holm-adjusted interval, %",
             "Holm-adjusted p"]  # fmt: skip
     print(measure.table(head, rows_of(effects)))
+    runs = [row for name, report in reports.items() for row in runs_of(name, report, args.file)]
+    print(measure.table(["study", "arm", "seed", "iterations", "validation loss_gt of each head",
+                         "mean WQL, teacher"], runs))  # fmt: skip
     content = stored | {"studies": stored.get("studies", {}) | reports}
     if args.effects:
         atomic_write(args.effects, lambda file: draw_effects(reports, file))
