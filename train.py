@@ -9,7 +9,6 @@ import signal
 import sys
 from pathlib import Path
 
-import torch
 from easydict import EasyDict
 
 from config.loading import load_config
@@ -18,7 +17,7 @@ from data.corpus import CorpusError
 from runners import distributed
 from runners.checkpoint import CheckpointError
 from runners.distributed import PeerLostError
-from runners.training.devices import resolve_devices
+from runners.training.devices import is_out_of_memory, resolve_devices
 from runners.training.stopping import Stopped, TrainingError
 
 
@@ -50,7 +49,9 @@ def main(argv: list[str]) -> int:
         return 2
     except (CorpusError, CheckpointError, TrainingError, PeerLostError) as error:
         line = error
-    except torch.OutOfMemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
         line = "out of memory: halve TRAIN.DATA.BATCH_SIZE, double TRAIN.GRAD_ACCUMULATION_STEPS"
     except OSError as error:
         line = f"{error.filename}: {error.strerror}" if error.filename else error

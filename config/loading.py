@@ -65,7 +65,8 @@ def apply_override(config: dict, override: str) -> None:
         ConfigError: the override is malformed, or its key is unknown.
     """
     key, equals, text = override.partition("=")
-    if not equals or not key.strip():
+    key = key.strip()
+    if not equals or not key:
         hint = f"; to use this file as the configuration: -c {override}"
         hint = (
             hint if override.endswith(".py") else "; put lists in quotes, without spaces around ="

@@ -59,12 +59,13 @@ def offset_of(freq: str) -> pd.DateOffset:
             return offsets.CustomBusinessDay(weekmask=name)
         with warnings.catch_warnings(action="ignore"):  # about names that pandas will give up
             offset = frequencies.to_offset(name)
-    except ValueError:
+        no_step = offset.n < 1 or size_of(offset) == 0
+    except (ValueError, OverflowError):  # pandas' OutOfBoundsTimedelta is a ValueError
         raise CalendarError(
             f"--freq {freq} is no frequency that pandas knows; allowed are h, 15min, D, B, W-MON, "
             "MS, ME, QS, YS and others of its names, and weekdays: 'Mon Tue Wed Thu Fri Sat'"
         ) from None
-    if offset.n < 1 or size_of(offset) == 0:
+    if no_step:
         raise CalendarError(
             f"--freq {freq} is shorter than a microsecond, or no step forward; give h, D, MS ..."
         )

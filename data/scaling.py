@@ -1,4 +1,4 @@
-"""Brings a series to the size of one before it becomes float32, so that no digit is lost."""
+"""Scales a series before it becomes float32, so that no digit is lost."""
 
 import math
 
@@ -8,19 +8,19 @@ MAX_FLOAT32, MIN_FLOAT32 = 3.4e38, 1.2e-38  # beyond them float32 has infinity, 
 
 
 def standardise(values: np.ndarray) -> np.ndarray:
-    """Shifts and scales a series in float64, then makes it float32; no window loses digits by it.
+    """Subtracts a shift from a series and divides by a unit, in float64; then makes it float32.
 
-    Windows are z-scored, so shift and unit are free. The shift is the median where all values (but
-    for zeros, which often stand for missing ones) lie between its half and its double: there the
-    difference is exact, or smaller than the value. Elsewhere a shift would cost the values near
-    zero their digits, so there is none. The unit is the power of two next to the standard deviation
-    (1 for a constant series): dividing by it rounds nothing.
+    Windows are z-scored, so shift and unit are free. The shift is the median if every value lies
+    between half of it and twice it; then the subtraction loses no digit. Zeros need not lie there,
+    since they often stand for missing values. Otherwise the shift is 0, because a shift would cost
+    values near zero their digits. The unit is the power of two nearest to the standard deviation
+    (1 for a constant series). Division by it rounds nothing.
 
     Args:
         values: float64 [n], at least one of them finite.
 
     Returns:
-        float32 [n]; NaN where a value is not finite, or out of float32's reach beside the others.
+        float32 [n]; NaN where a value is not finite, or too large for float32.
     """
     is_finite = np.isfinite(values)
     finite = values if is_finite.all() else values[is_finite]
@@ -43,7 +43,7 @@ def _shift(finite: np.ndarray) -> float:
         low = float(others.min(initial=math.inf))
         high = float(others.max(initial=-math.inf))
     if (low <= 0 <= high) or (low > 0 and high / 4 > low) or (high < 0 and low / 4 < high):
-        return 0.0  # no value has all others between its half and its double
+        return 0.0  # no value has all others between half of it and twice it
     middle = (len(finite) - 1) // 2
     median = float(np.partition(finite, middle)[middle])
     near = min(median / 2, median * 2) <= low and high <= max(median / 2, median * 2)
@@ -51,7 +51,7 @@ def _shift(finite: np.ndarray) -> float:
 
 
 def _unit(deviations: np.ndarray) -> float:
-    """The power of two next to the standard deviation; 1 where that is 0."""
+    """The power of two nearest to the standard deviation; 1 if that is 0."""
     with np.errstate(over="ignore", invalid="ignore"):
         std = float(deviations.std())
     if not 1e-100 < std < 1e100:  # squares may have left float64

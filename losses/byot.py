@@ -29,7 +29,15 @@ class BYOTLosses(NamedTuple):
     soft: dict[int, Tensor]
 
     def total(self, loss_gt: float, loss_soft: float) -> Tensor:
-        """L_total = w_gt mean over heads of loss_gt + w_soft mean over students of loss_soft."""
+        """L_total = w_gt mean over heads of loss_gt + w_soft mean over students of loss_soft.
+
+        Args:
+            loss_gt: the weight w_gt.
+            loss_soft: the weight w_soft.
+
+        Returns:
+            A scalar.
+        """
         total = loss_gt * torch.stack(list(self.gt.values())).mean()
         if self.soft:
             total = total + loss_soft * torch.stack(list(self.soft.values())).mean()
@@ -52,6 +60,9 @@ def byot_losses(
         quantiles: levels [Q], or None in point mode (Q = 1).
         num_valid: number of valid forecast steps in the whole optimizer step; None means the
             number in this mask.
+
+    Returns:
+        The losses, each a scalar.
     """
 
     def loss_gt(prediction: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ def roll_paths(
     seed: int = 0,
     max_rows: int | None = None,
 ) -> Tensor:
-    """Forecasts any horizon with paths; the median is that of `UTP.roll`, bit for bit.
+    """Forecasts any horizon with paths; the median is that of the sorted `UTP.roll`, bit for bit.
 
     After each pass, path k goes on at one of the levels (i + 1/2) / K of its own forecast. Every
     level is given to one path, in an order that is drawn anew for each pass (`level_orders`). The
@@ -35,10 +35,10 @@ def roll_paths(
     nor on its place in it, nor on the unit of its values.
 
     Args:
-        utp: a model; a point model has one roll only.
+        utp: a model; one of a single level, or of points, has one roll only.
         values: [B, L] in model space; NaN or infinite means missing.
         horizon: H >= 1.
-        num_paths: K >= 1.
+        num_paths: K >= 1, which the caller checks.
         seed: of the orders.
         max_rows: most rows of one forward pass of the paths; None: B.
 
@@ -50,7 +50,7 @@ def roll_paths(
     """
     rolled = sort_levels(utp.to_forecast(utp.roll(values, horizon)))  # [B, H, Q]
     passes = utp.passes(horizon)
-    if utp.quantiles is None or len(passes) == 1:
+    if len(passes) == 1 or rolled.size(-1) == 1:  # all paths of one level are the median's
         return rolled
     levels = torch.tensor(utp.quantiles, dtype=torch.float64, device=values.device)
     middles = (torch.arange(num_paths, device=values.device).double() + 0.5) / num_paths

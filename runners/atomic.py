@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,11 +31,12 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], Any], keep_as: Path | N
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # flush the renames to disk
-    finally:
-        os.close(folder)
+    with suppress(OSError):  # the file is there; some file systems cannot flush a folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # flush the renames to disk
+        finally:
+            os.close(folder)
 
 
 def write_json(path: Path, content: dict) -> None:

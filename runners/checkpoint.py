@@ -177,6 +177,10 @@ def load_checkpoint(path: str | Path) -> dict:
     version = checkpoint.get("format_version", FORMAT_VERSION)
     if version != FORMAT_VERSION:
         raise FormatError(f"{path} has format {version}; this code reads {FORMAT_VERSION}")
+    try:
+        stored_param(checkpoint)
+    except (KeyError, TypeError):
+        raise CheckpointError(f"{path} is not a checkpoint: config holds no MODEL.PARAM") from None
     return checkpoint | {"model_state_dict": convert_names(checkpoint["model_state_dict"])}
 
 
@@ -243,11 +247,12 @@ def model_of(checkpoint: dict, path: str | Path, param: dict | None = None) -> B
     if param is None:
         param = stored_param(checkpoint)
         if param is None:
-            raise CheckpointError(
-                f"{path} holds no configuration (UTPExp's files hold none); give the model's "
-                "configuration with --param CONFIG, or with the argument param of load_model"
-            )
-    model = build_model(param)
+            hint = "give it with --param CONFIG, or with the argument param of load_model"
+            raise CheckpointError(f"{path} holds no configuration, as UTPExp's files; {hint}")
+    try:
+        model = build_model(param)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: no model has its MODEL.PARAM here ({error})") from None
     new, left_out = load_weights(model, checkpoint, path, param)
     if new or left_out:
         raise CheckpointError(
@@ -311,14 +316,14 @@ def load_weights(
 
     Raises:
         CheckpointError: a tensor is missing, unexpected, or has another shape, or the weights
-            were trained with other quantiles, positions or transforms; the message names the
-            settings that fit, if the checkpoint holds its configuration.
+            mean another model; the message names the settings that fit, where they are known.
     """
     given = dict(checkpoint["model_state_dict"])
     if model.utp.reg_token is None:
         given.pop("utp.reg_token", None)  # UTPExp's files hold it even if it is not used
     own = model.state_dict()
-    heads = {int(key.split(".")[1]) for key in given if key.startswith("aux_heads.")}
+    parts = [key.split(".") for key in given if key.startswith("aux_heads.")]
+    heads = {int(layer) for _, layer, *_ in parts if layer.isdecimal()}
     new = sorted(set(model.aux_head_layers) - heads)
     left_out = sorted(heads - set(model.aux_head_layers))
     for layers, weights in ((left_out, given), (new, own)):

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
 from config.identity import to_plain
 from config.loading import load_config
 from config.schema import ConfigError
@@ -16,6 +14,7 @@ from losses.byot import TEACHER, Head
 from runners import InputError
 from runners.checkpoint import CheckpointError
 from runners.forecaster import NUM_PATHS, PATHS, ROLLOUTS, Forecaster
+from runners.training.devices import is_out_of_memory
 
 
 def add_checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +77,30 @@ def say(line: str) -> None:
     print(line, file=sys.stderr)
 
 
+def check_output(
+    name: str, path: Path | None, endings: tuple[str, ...] = (), may_exist: bool = False
+) -> None:
+    """Refuses a file that could not be written, before anything is computed.
+
+    Args:
+        name: of the option, for the error.
+        path: of the file; None: there is none to write.
+        endings: of which the file must have one.
+        may_exist: a file that is there is replaced.
+
+    Raises:
+        InputError: the file is there, is a folder, has no folder, or ends in something else.
+    """
+    if path is None:
+        return
+    if endings and not path.name.lower().endswith(endings):
+        raise InputError(f"{name}: {path} must end in {' or '.join(endings)}")
+    if path.is_dir() or (path.exists() and not may_exist):
+        raise InputError(f"{name}: {path} is {'a folder' if path.is_dir() else 'there already'}")
+    if not path.parent.is_dir():
+        raise InputError(f"{name}: there is no folder {path.parent}")
+
+
 def run(command: Callable[[list[str]], None], argv: list[str]) -> int:
     """Runs a command and turns its errors into one line on stderr.
 
@@ -97,8 +120,10 @@ def run(command: Callable[[list[str]], None], argv: list[str]) -> int:
         line = f"{error.filename}: {error.strerror}" if error.filename else error
         print(f"error: {line}", file=sys.stderr)
         return 1
-    except torch.OutOfMemoryError:
-        print("error: out of memory: choose a smaller --batch-size", file=sys.stderr)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print("error: out of memory: choose a smaller --batch-size or --horizon", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

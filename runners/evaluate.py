@@ -14,6 +14,7 @@ from runners.atomic import write_json
 from runners.command import (
     add_checkpoint_arguments,
     add_rollout_arguments,
+    check_output,
     head_of,
     open_forecaster,
     run,
@@ -35,6 +36,7 @@ from runners.evaluation.report import (
     table,
 )
 from runners.evaluation.tables import find_datasets
+from runners.tracking.figures import choose_bands
 
 ALL = "all"
 
@@ -44,10 +46,14 @@ def main(argv: list[str]) -> None:
     args = parse_args(argv)
     options = table_options(**vars(args))
     protocol = protocol_of(**vars(args))
-    check_outputs(args.out, args.plot, args.plot_coverage)
+    for name, path in (("--plot", args.plot), ("--plot-coverage", args.plot_coverage)):
+        check_output(name, path, (".png",), may_exist=True)
+    check_output("--out", args.out, (".json",), may_exist=True)
     if args.plot and args.heads != ALL:
         raise InputError("--plot draws error over depth: it goes with --heads all")
     forecaster = open_forecaster(args.checkpoint, args.param, args.head or TEACHER)
+    if args.plot_coverage and not choose_bands(forecaster.quantiles or ()):
+        raise InputError(f"--plot-coverage: {args.checkpoint} forecasts no band of quantiles")
     if args.heads == ALL and len(forecaster.heads) == 1:
         raise InputError(f"--heads all: {args.checkpoint} has no heads but the teacher")
     if protocol.context is not None:
@@ -67,21 +73,21 @@ def main(argv: list[str]) -> None:
           f"{protocol.training}")  # fmt: skip
     if coverage := coverage_table(rows):
         print(coverage)
-    if args.plot_coverage:
-        plot_coverage(args.plot_coverage, rows)
     report = {}
     if args.heads == ALL:
         report = {"depth": depth_report({h: forecaster.with_head(h) for h in heads}, means)}
         print(depth_table(report["depth"]))
         print(budget_text(report["depth"]))
-        if args.plot:
-            plot_depth(args.plot, report["depth"])
     if args.out:
         settings = {"checkpoint": str(args.checkpoint)} | protocol.settings()
         settings |= {"rollout": args.rollout, "paths": args.paths, "seed": args.seed}
         steps = {row["season"] for row in rows}
         settings["season"] = steps.pop() if len(steps) == 1 else None  # the rows have their own
         write_json(args.out, settings | {"results": rows, "mean": means} | report)
+    if args.plot_coverage:
+        plot_coverage(args.plot_coverage, rows)
+    if args.plot:
+        plot_depth(args.plot, report["depth"])
 
 
 def protocol_of(
@@ -111,13 +117,6 @@ def protocol_of(
         )  # fmt: skip
     except InputError as error:  # each begins with the name of a field
         raise InputError(f"--{error}".replace("--num_windows", "--backtest")) from None
-
-
-def check_outputs(*paths: Path | None) -> None:
-    """Refuses files that cannot be written, before anything is computed."""
-    for path in paths:
-        if path is not None and not path.parent.is_dir():
-            raise InputError(f"{path}: there is no folder {path.parent}")
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:

@@ -9,8 +9,14 @@ import sys
 from pathlib import Path
 
 from losses.byot import TEACHER
-from runners import InputError, formats
-from runners.command import add_checkpoint_arguments, head_of, open_forecaster, run
+from runners import InputError, at_least_one, formats
+from runners.command import (
+    add_checkpoint_arguments,
+    check_output,
+    head_of,
+    open_forecaster,
+    run,
+)
 
 CHECKPOINTS = {
     "own": formats.write_own,
@@ -24,7 +30,8 @@ ENDINGS = {"onnx": ".onnx", "torch": ".pt2"}
 def main(argv: list[str]) -> None:
     """Runs the command."""
     args = parse_args(argv)
-    check_out(args.out, args.format)
+    check_output("--out", args.out)
+    check_ending(args.out, args.format)
     forecaster = open_forecaster(args.checkpoint, args.param, args.head)
     name = args.head if args.head == TEACHER else f"student on layer {args.head}"
     what = (
@@ -62,20 +69,23 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         raise InputError(
             f"--horizon is for --format {' and '.join(GRAPHS)}; other formats forecast any horizon"
         )
-    if args.horizon is not None and args.horizon < 1:
-        raise InputError(f"--horizon {args.horizon}: must be 1 or more")
+    if args.horizon is not None:
+        at_least_one("--horizon", args.horizon)
     return args
 
 
-def check_out(out: Path, format_: str) -> None:
-    """Refuses a file that is there, or that another program would not take by its name."""
+def check_ending(out: Path, format_: str) -> None:
+    """Refuses a name that says another format: programs go by it.
+
+    Raises:
+        InputError: it does; names the format or the ending that fits.
+    """
     ending = ENDINGS.get(format_)
     if ending and out.suffix != ending:
         raise InputError(f"--out: {out} must end in {ending} for --format {format_}")
-    if out.exists():
-        raise InputError(f"--out: {out} is there already")
-    if not out.parent.is_dir():
-        raise InputError(f"--out: there is no folder {out.parent}")
+    of_others = {ending: name for name, ending in ENDINGS.items()} | {".safetensors": "safetensors"}
+    if not ending and out.suffix in of_others:
+        raise InputError(f"--out: {out} has the ending of --format {of_others[out.suffix]}")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,8 @@ class UTPRunner:
         self.init_from = None if found and resume else init_from
         if self.init_from:
             self._init_weights(self.init_from)
+        elif init_from:
+            self.notes.append(f"--init-from {init_from} is not used: the run is resumed")
         quantiles = self.wrapper.utp.quantiles
         self.quantiles = None if quantiles is None else torch.tensor(quantiles, device=self.device)
         byot = config.MODEL.PARAM.BYOT
@@ -149,7 +151,9 @@ class UTPRunner:
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):  # a killed worker raises at any line
                 raise
-            raise TrainingError(str(error).partition("\n")[0]) from None
+            line = str(error).partition("\n")[0]
+            self.log.say(f"iteration {self.iteration}: {line}", logging.ERROR)
+            raise TrainingError(line) from None
         except (Stopped, TrainingError, CorpusError, PeerLostError) as error:
             self.log.say(f"iteration {self.iteration}: {error}", logging.ERROR)
             raise

@@ -93,6 +93,15 @@ def test_unusable_initial_weights_are_one_line(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "run").exists()
 
 
+def test_too_little_memory_is_one_line(tmp_path, monkeypatch, capsys):
+    """A model of 16 TB ends in a traceback of torch's allocator."""
+    monkeypatch.chdir(tmp_path)
+    make_corpus(tmp_path)
+    assert train.main(["-c", str(TINY), *OVERRIDES, "MODEL.PARAM.embed_dim=1000000"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: out of memory: halve TRAIN.DATA.BATCH_SIZE")
+
+
 def test_error_of_a_loader_worker_is_one_line(tmp_path, monkeypatch, capsys):
     """torch raises a worker's error again with the worker's traceback in its text."""
     monkeypatch.chdir(tmp_path)

@@ -168,7 +168,13 @@ def budget_text(report: list[dict]) -> str:
 
 
 def plot_depth(path: Path, report: list[dict]) -> None:
-    """Writes the picture of error over depth."""
+    """Writes the picture of error over depth.
+
+    Raises:
+        InputError: a file has no target, so that there is no mean error.
+    """
+    if any(row["mae"] is None for row in report):
+        raise InputError(f"{path} is not drawn: no window of a file has a target")
     *students, teacher = report
     errors = {row["depth"] - 1: row["mae"] for row in students}
     label = "MAE, mean over files and horizons"

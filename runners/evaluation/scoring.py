@@ -29,7 +29,7 @@ from runners.evaluation.metrics import NAMES, ForecastMetrics
 from runners.evaluation.protocol import Protocol
 from runners.evaluation.series import Series, open_series
 from runners.evaluation.tables import Data, Table, as_tables
-from runners.evaluation.windows import Batch, Windows
+from runners.evaluation.windows import Batch, EvaluationWindows
 from runners.forecaster import NUM_PATHS, PATHS, Forecaster
 from runners.tracking.meters import head_name
 
@@ -113,7 +113,9 @@ def evaluate_model(
         source = table.source or table.name
         series = open_series(source, table.items, protocol, freq, say)
         trained_on = say_trained(_paths(table, series), forecaster.corpus, say)
-        windows = Windows(series, protocol, forecaster.horizon, batch_size or MOST_WINDOWS)
+        windows = EvaluationWindows(
+            series, protocol, forecaster.horizon, batch_size or MOST_WINDOWS
+        )
         scores = Scores(models, baselines, series.season.steps, protocol.horizons)
         for batch in tqdm(
             windows, table.name, windows.num_batches, unit="batch", leave=False, disable=None

@@ -19,7 +19,7 @@ from runners import InputError
 from runners.evaluation.baselines import seasonal_scale
 from runners.evaluation.protocol import Protocol, Season, Split
 
-MOST_STEPS = 10  # times as many steps as rows: a wrong date, or a file of several parts
+MOST_STEPS = 10  # calendar steps for each row; more is probably a wrong date
 MOST_NAMES = 5  # of series in one message
 TOO_SHORT = "too short"
 

@@ -70,7 +70,7 @@ def plan_rolls(protocol: Protocol, split: Split, pass_steps: int) -> dict[Roll, 
     return rolls
 
 
-class Windows:
+class EvaluationWindows:
     """The windows of a table, in batches.
 
     Args:
@@ -106,14 +106,14 @@ class Windows:
         """The batches, roll after roll, channel after channel."""
         for roll in self._rolls:
             cut = self.series.values.unfold(0, self.context + roll.horizon, 1)  # a view
-            places = self._places(roll)
-            while batch := list(islice(places, self.batch_size)):
+            starts = self._window_starts(roll)
+            while batch := list(islice(starts, self.batch_size)):
                 channels, firsts = torch.tensor(batch).T
                 window = cut[firsts]
                 past, target = window[:, : self.context], window[:, self.context :]
                 yield Batch(roll, past, target, self.series.scale[channels])
 
-    def _places(self, roll: Roll) -> Iterator[tuple[int, int]]:
+    def _window_starts(self, roll: Roll) -> Iterator[tuple[int, int]]:
         """Channel and first row of each window of a roll."""
         channels = zip(self.series.starts, self.series.splits, strict=True)
         for channel, (start, split) in enumerate(channels):

@@ -134,3 +134,9 @@ def _check_run_dir(run_dir: str) -> None:
             raise refuse(
                 "TRAIN.CKPT_SAVE_DIR", run_dir, f"an existing or a new folder; {path} is no folder"
             )
+
+
+def is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Whether an error of numpy or torch means too little memory, of the GPU or of the machine."""
+    kinds = MemoryError, torch.OutOfMemoryError
+    return isinstance(error, kinds) or "DefaultCPUAllocator" in str(error)

@@ -191,5 +191,5 @@ def test_override_is_refused_by_name_or_resolved(key, text):
         refusal = str(error)
     else:
         return
-    section, _, name = key.rpartition(".")
+    section, _, name = key.strip().rpartition(".")
     assert names_one(refusal, [(section, name)])

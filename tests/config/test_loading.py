@@ -58,8 +58,8 @@ def test_share_of_the_warmup_is_of_the_schedule():
 
 
 def test_override_values_are_literals_or_words():
-    """The shell eats quotes: DATASET.NAME=mine must do."""
-    overrides = ["DATASET.NAME=mine", "MODEL.PARAM.quantiles=None", "TRAIN.OPTIM.PARAM.lr=3e-4"]
+    """The shell eats quotes: DATASET.NAME=mine must do; and a space in quotes is no other key."""
+    overrides = [" DATASET.NAME=mine", "MODEL.PARAM.quantiles=None", "TRAIN.OPTIM.PARAM.lr=3e-4"]
     config = load_config(BASE, overrides)
     assert config.DATASET.NAME == "mine"
     assert config.MODEL.PARAM.quantiles is None

@@ -80,6 +80,8 @@ def test_frequencies_of_pandas_are_taken(freq):
         (["--timezone", "Europe"], "there is no such time zone"),
         (["--timezone", "/etc/localtime"], "there is no such time zone"),
         (["--timezone", ""], "such as Europe/Berlin"),
+        (["--freq", "999999999999h"], "--freq 999999999999h is no frequency that pandas knows"),
+        (["--freq", "9" * 20 + "D"], "D is no frequency that pandas knows"),
         (["--freq", "hourly"], "--freq hourly is no frequency that pandas knows"),
         (["--freq", "0h"], "--freq 0h is"),
         (["--freq=-1D"], "--freq -1D is"),

@@ -223,6 +223,11 @@ def test_a_name_that_is_too_long(tmp_path, file, refused):
     refused(file, "--out", tmp_path / ("c" * 300), words="cannot be written: File name too long")
 
 
+def test_an_input_whose_name_is_too_long(tmp_path, refused):
+    """The system refuses even to look for it: a traceback."""
+    refused("x" * 300 + ".csv", "--out", tmp_path / "corpus", words="File name too long")
+
+
 @pytest.mark.parametrize("row_length", [4096, 80])
 def test_a_full_disk(tmp_path, refused, row_length):
     """It would end in a traceback, as rows are added or, if few, as they are brought to disk."""

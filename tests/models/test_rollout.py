@@ -113,6 +113,14 @@ def test_one_pass_is_the_models_own(make_utp, horizon):
     assert torch.equal(roll_paths(utp, contexts(), horizon, 8), expected)
 
 
+@pytest.mark.parametrize("num_paths", [1, 3])
+def test_one_level_is_rolled_as_it_is(make_utp, num_paths):
+    """A path has no other level to go on at, and a mixture none beside it."""
+    utp = make_utp(quantiles=[0.5])
+    expected = utp.to_forecast(utp.roll(contexts(), 27))
+    assert torch.equal(roll_paths(utp, contexts(), 27, num_paths), expected)
+
+
 def test_a_point_model_rolls_its_points(make_utp):
     """A point has no levels to go on at."""
     utp = make_utp(quantiles=None)

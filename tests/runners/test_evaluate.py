@@ -1,5 +1,6 @@
 """runners.evaluate, against direct loops written from the protocol's text."""
 
+import json
 import os
 from pathlib import Path
 
@@ -177,6 +178,8 @@ def test_ett_protocols_on_the_real_files(name, protocol, month, season):
 def test_wrong_input_is_one_line_and_status_2(table, tmp_path, capsys):
     """A traceback, or an hour's work before the error."""
     save_model("model.pt", BYOT_OFF)
+    save_model("point.pt", BYOT_OFF, POINT)
+    Path("folder.json").mkdir()
     path, _ = table
     short, one = tmp_path / "short.csv", tmp_path / "one.csv"
     short.write_text("\n".join(path.read_text().splitlines()[:21]) + "\n")
@@ -200,6 +203,9 @@ def test_wrong_input_is_one_line_and_status_2(table, tmp_path, capsys):
         ([*model, "--horizon", "81"], "its test part has 80 rows; --horizon 81"),
         ([*model, "--out", "no/folder.json"], "there is no folder no"),
         ([*model, "--plot-coverage", "no/x.png"], "there is no folder no"),
+        ([*model, "--plot-coverage", "x.pdf"], "--plot-coverage: x.pdf must end in .png"),
+        ([*model, "--out", "folder.json"], "--out: folder.json is a folder"),
+        (["point.pt", *model[1:], "--plot-coverage", "x.png"], "forecasts no band of quantiles"),
         ([*model, "--horizon", "8", "8"], "--horizon 8: give each once"),
         ([*model, "--head", "7"], "there is no head 7; the heads are teacher"),
         ([*model, "--backtest", "0"], "--backtest 0: must be 1 or more"),
@@ -225,3 +231,19 @@ def test_wrong_input_is_one_line_and_status_2(table, tmp_path, capsys):
         assert words in line
         assert captured.out == ""
         assert sorted(os.listdir()) == before
+
+
+def test_results_are_written_before_a_picture_fails(table, capsys):
+    """Hours of evaluation would be lost with a picture that cannot be drawn."""
+    save_model("model.pt")
+    path, _ = table
+    lines = path.read_text().splitlines()
+    hole = Path("hole.csv")  # the targets of the window are missing: there is no error to draw
+    empty = [f"{line.partition(',')[0]},,," for line in lines[321:400]]
+    hole.write_text("\n".join([*lines[:321], *empty, lines[400]]) + "\n")
+    arguments = ["model.pt", "--data", hole, "--context", "48", "--horizon", "8", "--stride", "100",
+                 "--heads", "all", "--out", "out.json", "--plot", "depth.png"]  # fmt: skip
+    assert run_command(evaluate.main, [*map(str, arguments)]) == 2
+    assert "depth.png is not drawn: no window of a file has a target" in capsys.readouterr().err
+    assert {row["mae"] for row in json.loads(Path("out.json").read_text())["results"]} == {None}
+    assert not Path("depth.png").exists()

@@ -189,6 +189,8 @@ def test_message_says_what_was_written_and_what_comes_next(trained, capsys):
         (["--head", "one"], "there is no head 'one'; the heads are 0, 1, teacher"),
         (["--head", "0", "--format", "utpexp"], "--format utpexp is for the teacher: "),
         (["--head", "0", "--out", "no/student.pt"], "--out: there is no folder no"),
+        (["--head", "0", "--out", "s.onnx"], "--out: s.onnx has the ending of --format onnx"),
+        (["--head", "teacher", "--out", "s.safetensors", "--format", "utpexp"], "has the ending"),
         (["--head", "0", "--param", str(TINY)], "; this model needs "),
         (["--head", "0", "--param", "none.py"], "none.py: no such configuration file"),
     ],

@@ -324,6 +324,7 @@ def test_lost_loader_process_ends_the_run_and_spoils_nothing(monkeypatch):
         patch.setattr(UTPRunner, "validate", kill_worker)
         with pytest.raises(TrainingError, match="killed"):
             run("run", "TRAIN.DATA.NUM_WORKERS=2")
+    assert "killed" in Path("run/training.log").read_text().splitlines()[-1]
     run("run", "TRAIN.DATA.NUM_WORKERS=2", resume=True)
     assert_same(weights_of("run/latest.pt"), weights_of("straight/latest.pt"))
 

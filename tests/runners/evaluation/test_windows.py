@@ -7,7 +7,7 @@ import pytest
 from data.tables import Item
 from runners.evaluation.protocol import Protocol, Split
 from runners.evaluation.series import open_series
-from runners.evaluation.windows import Roll, Windows, plan_rolls
+from runners.evaluation.windows import EvaluationWindows, Roll, plan_rolls
 
 HALVES = (0.5, 0.25, 0.25)
 
@@ -19,7 +19,7 @@ def days(count):
 
 def batches_of(*items, protocol, pass_steps=8, batch_size=100):
     """The batches, and the windows they are of."""
-    windows = Windows(open_series("a", items, protocol), protocol, pass_steps, batch_size)
+    windows = EvaluationWindows(open_series("a", items, protocol), protocol, pass_steps, batch_size)
     return list(windows), windows
 
 

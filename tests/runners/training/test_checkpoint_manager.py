@@ -1,7 +1,12 @@
 """Checkpoints that are damaged, hostile, or cannot be written."""
 
+import errno
+import json
+import os
 import pickle
+import re
 import resource
+import stat
 import sys
 import zipfile
 from collections import Counter
@@ -13,7 +18,8 @@ import torch
 
 import train
 from runners import checkpoint, distributed
-from runners.checkpoint import FORMAT_VERSION, CheckpointError, load_checkpoint
+from runners.atomic import write_json
+from runners.checkpoint import FORMAT_VERSION, CheckpointError, load_checkpoint, load_model
 from runners.tracking.run_log import RunLog
 from runners.training.stopping import TrainingError
 from runners.utp_runner import UTPRunner
@@ -136,6 +142,39 @@ def test_checkpoint_of_a_later_format_is_refused():
     message = f"^later.pt has format {later}; this code reads {FORMAT_VERSION}$"
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint("later.pt")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"window": 3}, "no model has its MODEL.PARAM here (UTP.__init__() got an unexpected"),
+        ({"num_heads": 5}, "no model has its MODEL.PARAM here ("),
+        (None, "is not a checkpoint: config holds no MODEL.PARAM"),
+    ],
+)
+def test_checkpoint_without_a_model_is_one_error(change, said):
+    """A key of a later version, or a file that was edited, would end in a traceback."""
+    run("run", "TRAIN.NUM_ITERATIONS=1")
+    content = load_checkpoint("run/latest.pt")
+    param = content["config"]["MODEL"]["PARAM"]
+    content["config"] = None if change is None else {"MODEL": {"PARAM": param | change}}
+    torch.save(content, "odd.pt")
+    with pytest.raises(CheckpointError, match=f"^odd.pt.* {re.escape(said)}"):
+        load_model("odd.pt")
+
+
+def test_a_folder_that_cannot_be_flushed_is_no_failed_save(monkeypatch):
+    """Some file systems refuse it: the run would call the new file the unchanged old one."""
+    fsync = os.fsync
+
+    def refuse_folders(number: int) -> None:
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    write_json(Path("file.json"), {"a": 1})
+    assert json.loads(Path("file.json").read_text()) == {"a": 1}
 
 
 def test_a_later_format_is_not_taken_for_damage():

@@ -94,6 +94,10 @@ def test_resumed_run_is_not_validated_at_its_start_again(monkeypatch, at):
     Path("start.pt").unlink()  # it is not needed any more
     run("run", EACH_THREE, init_from="start.pt", resume=True)
     assert validated == [0, 3, 6]
+    assert (
+        "--init-from start.pt is not used: the run is resumed"
+        in Path("run/training.log").read_text()
+    )
     for name in ("latest.pt", "best.pt"):
         straight, resumed = (load_checkpoint(f"{folder}/{name}") for folder in ("straight", "run"))
         for part in straight.keys() - {"cost", "config"}:
