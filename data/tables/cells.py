@@ -26,7 +26,8 @@ MISSING = (
 # As they are written most; pyarrow compares letter by letter. Others are found by `numbers`.
 SPELLINGS = sorted({text for word in MISSING for text in (word, word.upper(), word.title())})
 SPELLINGS += ["NaN", "NaT", "N/a", "n/A", "-NaN", "+NaN"]
-NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:[+-]?inf(inity)?)"
+WITH_POINT = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:[+-]?inf(inity)?)"
+NUMBER = {".": WITH_POINT, ",": WITH_POINT.replace(r"\.", ",")}  # by the decimal mark
 LIKE_A_NUMBER = r"^[^\pL\pN]{0,3}\d"  # $5, 20%, 1_000, 0x10, 20,037.72
 FLAGS = ("true", "false", "t", "f", "yes", "no", "y", "n")
 EXACT = 2.0**53  # integers beyond it have no float64 of their own
@@ -35,9 +36,7 @@ EXACT = 2.0**53  # integers beyond it have no float64 of their own
 def is_number(cell: str, decimal: str = ".") -> bool:
     """Whether a cell is a number or a missing value."""
     text = cell.strip()
-    if decimal == ",":
-        text = text.replace(",", ".")
-    return text.lower() in MISSING or re.fullmatch(NUMBER, text) is not None
+    return text.lower() in MISSING or re.fullmatch(NUMBER[decimal], text) is not None
 
 
 def is_texts(kind: pa.DataType) -> bool:
@@ -90,7 +89,7 @@ def by_type(kind: pa.DataType) -> str:
 
 
 def numbers_of(
-    table: Table, i: int, options: TableOptions, say: Callable[[str], None] = lambda line: None
+    table: Table, i: int, options: TableOptions, say: Callable[[str], None] | None = None
 ) -> np.ndarray:
     """The numbers of column i, float64 [rows]; NaN where a value is missing.
 
@@ -104,7 +103,8 @@ def numbers_of(
         values = np.array(table.column(i).cast(pa.float64(), safe=False).to_numpy())
     else:
         raise TableError(f"{table.where(None, i)} holds {by_type(kind)}, and no numbers")
-    _say_lost_digits(table, i, values, say)
+    if say is not None:
+        _say_lost_digits(table, i, values, say)
     for text in options.missing:
         try:
             values[values == float(text)] = np.nan
@@ -118,9 +118,10 @@ def _looked_at(table: Table, i: int, options: TableOptions) -> tuple[pa.Array, p
     texts = pc.utf8_trim_whitespace(table.texts(i)[1])
     words = [*MISSING, *(text.strip().lower() for text in options.missing)]
     missing = pc.is_in(pc.utf8_lower(texts), pa.array(words))
-    if table.decimal == ",":
-        texts = pc.replace_substring(texts, ",", ".")
-    return texts, missing, pc.match_substring_regex(texts, f"^(?:{NUMBER})$")
+    decimal = table.decimal or options.decimal or "."
+    numbers = pc.match_substring_regex(texts, f"^(?:{NUMBER[decimal]})$")
+    texts = pc.replace_substring(texts, ",", ".") if decimal == "," else texts
+    return texts, missing, numbers
 
 
 def is_mostly_numbers(table: Table, i: int, options: TableOptions) -> bool:
@@ -156,8 +157,12 @@ def refuse_cell(table: Table, i: int, row: int) -> None:
     way = "missing values are empty cells or NA"
     if re.fullmatch(r"[^\w\s]{1,3}|[A-Za-z]{1,8}", cell.strip()):
         way = f"{way}, or say --missing {cell.strip()}"
-    elif re.fullmatch(r"[+-]?\d{1,3}([,.' ]\d{3})+([.,]\d+)?", cell.strip()):
+    elif re.fullmatch(r"[+-]?[1-9]\d{0,2}([,.' ]\d{3})+([.,]\d+)?", cell.strip()):
         way = "remove the marks between thousands"
+    elif re.fullmatch(NUMBER["."], cell.strip()):
+        way = "the comma is the decimal mark here; write it, or say --decimal ."
+    elif re.fullmatch(NUMBER[","], cell.strip()):
+        way = "the point is the decimal mark here; write it, or say --decimal ,"
     elif cell.strip().endswith("%"):
         way = "remove the percent signs"
     raise TableError(f"{table.where(row, i)}: {short(cell)} is not a number ({way})")
@@ -169,7 +174,9 @@ def _say_lost_digits(
     values: np.ndarray,
     say: Callable[[str], None],
 ) -> None:
-    """Integers beyond 2^53 are rounded: 9007199254740993 becomes ...992."""
+    """Integers beyond 2^53 are rounded: 9007199254740993 becomes ...992. Said once of a column."""
+    if i in table.said:
+        return
     large = np.flatnonzero(np.abs(values) >= EXACT)
     large = large[np.isfinite(values[large])]
     if not len(large):
@@ -178,9 +185,11 @@ def _say_lost_digits(
         return
     exact = table.column(i) if table.as_text is None else table.as_text(i)
     texts = [text.strip() for text in as_text(exact.take(large)).to_pylist()]
-    lost = sum(
-        re.fullmatch(r"[+-]?\d+", text) is not None and int(text) != int(value)
-        for text, value in zip(texts, values[large].tolist(), strict=True)
-    )
-    if lost:
-        say(f"{table.where(None, i)}: {lost} integers beyond 2^53 are rounded to float64")
+    for text, value in zip(texts, values[large].tolist(), strict=True):
+        if re.fullmatch(r"[+-]?\d+", text) and int(text) != int(value):
+            table.said.add(i)
+            say(
+                f"{table.where(None, i)}: integers beyond 2^53 are rounded to float64, such as "
+                f"{short(text)}"
+            )
+            return

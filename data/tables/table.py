@@ -26,9 +26,10 @@ class Table:
         types: Arrow type of each column, known without reading it.
         line: gives the row of the file in which row i stands, for messages.
         as_text: gives column i as it is written in a text file; None for other kinds.
-        decimal: the decimal point of numbers in text.
+        decimal: the decimal mark of numbers in text; None where the options say it.
         line_of_first: the line of the first row.
         pieces: the table in parts that are read one by one; empty where it is read as a whole.
+        said: columns whose lost digits users know of; pieces share it.
     """
 
     name: str
@@ -38,9 +39,10 @@ class Table:
     types: list[pa.DataType]
     line: Callable[[int], int]
     as_text: Callable[[int], pa.ChunkedArray] | None = None
-    decimal: str = "."
+    decimal: str | None = None
     line_of_first: int = 1
     pieces: tuple["Table", ...] = ()
+    said: set[int] = field(default_factory=set, repr=False)
     _encoded: dict[int, tuple[np.ndarray, pa.Array]] = field(default_factory=dict, repr=False)
 
     def where(self, row: int | None = None, column: int | None = None) -> str:
@@ -61,8 +63,16 @@ class Table:
         if i not in self._encoded:
             if len(self._encoded) >= KEPT:
                 self._encoded.pop(next(iter(self._encoded)))
-            self._encoded[i] = _encode(self.column(i))
+            self._encoded[i] = _encode(self._as_written(i))
         return self._encoded[i]
+
+    def _as_written(self, i: int) -> pa.ChunkedArray:
+        """Column i; integers that became float64 with the zeros and digits that the file has."""
+        column = self.column(i)
+        if self.as_text is None or not pa.types.is_floating(self.types[i]):
+            return column
+        texts = pc.utf8_trim_whitespace(as_text(self.as_text(i)))
+        return texts if pc.all(pc.match_substring_regex(texts, r"^-?\d+$")).as_py() else column
 
     def cell(self, row: int, i: int) -> str:
         """The text of one cell."""
@@ -99,8 +109,9 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_floating(column.type):
-        whole = pc.all(pc.or_kleene(pc.equal(pc.round(column), column), pc.is_null(column))).as_py()
-        column = column.cast(pa.int64()) if whole else column
+        whole = pc.and_(pc.equal(pc.round(column), column), pc.less(pc.abs(column), 2.0**63))
+        if pc.all(whole).as_py():  # of the values that are there
+            column = column.cast(pa.int64())
     return column.cast(pa.string())
 
 

@@ -1,14 +1,12 @@
-"""Text files: how one is written (encoding, separator, header), and its table.
+"""Text files: the head of one (encoding, separator, header, first rows), and its table.
 
 pyarrow reads them. What it takes silently and should not (text after a quoted cell, a quote that
 is never closed) is looked for before. Where it refuses a file, the row is found for the message.
 """
 
-import csv
-import io
 import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,18 +14,15 @@ import pyarrow as pa
 import pyarrow.csv
 
 from data.tables import cells
+from data.tables.dialect import SEPARATORS, find_decimal, find_separator, first_rows, split_rows
 from data.tables.files import check_is_text, is_tab_separated, opened
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_time_name
 from data.tables.table import Table, short
 
-SEPARATORS = (",", ";", "\t", "|")
-SAMPLE_ROWS = 200
-SAMPLE_CELLS = 30_000
 REPEATED = pa.dictionary(pa.int32(), pa.string())
 TOGETHER = 32  # columns that are read again at a time
 BLOCK = 1 << 22  # bytes that pyarrow reads at a time; a row must fit in one block
-DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 LEADING_ZERO = re.compile(r"0\d+")
 
 
@@ -57,7 +52,8 @@ def read_head(path: Path, options: TableOptions, say: Callable[[str], None]) -> 
     """Finds out how a text file is written.
 
     Raises:
-        TableError: it is no table in text, its encoding is another, or it has no row of data.
+        TableError: it is no table in text, its encoding is another, it has no row of data, or its
+            separator or decimal mark may be one of two.
     """
     with opened(path) as file:
         check_is_text(path, file.read(1000), options.encoding)
@@ -69,46 +65,12 @@ def read_head(path: Path, options: TableOptions, say: Callable[[str], None]) -> 
     separator = options.sep or ("\t" if is_tab_separated(path) else None)
     separator = {"\\t": "\t", "tab": "\t"}.get(separator or "", separator)
     if separator is None:
-        separator = _find_separator(path, encoding)
-        if separator != ",":
-            say(f"{path}: cells are separated by {separator!r}")
-    lines, header, sample = _first_rows(path, encoding, separator)
+        separator = find_separator(path, encoding, say)
+    lines, header, sample = first_rows(path, encoding, separator)
     if not sample:
         raise TableError(f"{path} has no data rows; a header and at least one row are needed")
-    decimal = options.decimal or _find_decimal(path, separator, sample, say)
+    decimal = options.decimal or find_decimal(path, encoding, separator, sample, options, say)
     return Head(encoding, separator, decimal, header, lines, sample, _has_quotes(path, lines))
-
-
-def split_rows(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a text file that are not empty, each with the line that it ends on.
-
-    The reader of Python's library is strict with quotes. It is slower than pyarrow's, and used
-    where the file's own lines are needed: for the first rows, and to find one for a message.
-
-    Raises:
-        TableError: the file cannot be read, is in another encoding, or its quotes are broken.
-    """
-    line = 0
-    try:
-        with opened(path) as raw, io.TextIOWrapper(raw, encoding=encoding, newline="") as file:
-            reader = csv.reader(file, delimiter=separator, strict=True)
-            single = False
-            for row in reader:
-                line = reader.line_num
-                if row:
-                    single = single or (line == 1 and len(row) == 1)
-                    yield line, row
-                elif single:  # of one column, an empty line is an empty cell
-                    yield line, [""]
-    except UnicodeError:
-        name = encoding.replace("utf-8-sig", "UTF-8")
-        raise TableError(
-            f"{path} is not {name} text; say its --encoding, such as latin-1, or save it in UTF-8"
-        ) from None
-    except csv.Error as error:
-        raise TableError(
-            f"{path}, row {max(line + 1, reader.line_num)}: not CSV ({error})"
-        ) from None
 
 
 def check_header(path: Path, head: Head, options: TableOptions) -> None:
@@ -157,7 +119,7 @@ def read_text(path: Path, head: Head, options: TableOptions, say: Callable[[str]
             some = range(i - i % TOGETHER, min(i - i % TOGETHER + TOGETHER, len(head.header)))
             again = _read(path, head, set(some), missing, only=some)
             read.clear()
-            read.update(zip(some, again.columns, strict=True))
+            read.update(zip(some, again.slice(0, table.num_rows).columns, strict=True))
         return read[i]
 
     return Table(
@@ -274,53 +236,6 @@ def _line_of(path: Path, head: Head, row: int) -> int:
     rows = split_rows(path, head.encoding, head.separator)
     below = (line for line, _ in rows if line > head.lines)
     return next(itertools.islice(below, row, None), head.lines + 1 + row)
-
-
-def _first_rows(
-    path: Path, encoding: str, separator: str
-) -> tuple[int, list[str], list[list[str]]]:
-    """The line of the header, the header, and rows below it."""
-    rows = split_rows(path, encoding, separator)
-    lines, header = next(rows, (0, []))
-    most = max(2, min(SAMPLE_ROWS, SAMPLE_CELLS // max(len(header), 1)))
-    return lines, header, [row for _, row in itertools.islice(rows, most)]
-
-
-def _find_separator(path: Path, encoding: str) -> str:
-    """The one separator that gives every first row as many cells as the header has."""
-    fits = []
-    for separator in SEPARATORS:
-        try:
-            _, header, sample = _first_rows(path, encoding, separator)
-        except TableError:
-            if separator == ",":
-                raise
-            continue
-        if len(header) > 1 and sample and all(len(row) == len(header) for row in sample):
-            fits.append(separator)
-    return fits[0] if len(fits) == 1 else ","
-
-
-def _find_decimal(
-    path: Path, separator: str, sample: list[list[str]], say: Callable[[str], None]
-) -> str:
-    """',' where it can be nothing but a decimal comma.
-
-    Raises:
-        TableError: it could stand between thousands as well.
-    """
-    if separator == ",":
-        return "."
-    found = [c.strip() for row in sample for c in row if DECIMAL_COMMA.fullmatch(c.strip())]
-    if not found:
-        return "."
-    if all(len(cell.rpartition(",")[2]) == 3 for cell in found):
-        raise TableError(
-            f"{path}: {short(found[0])} may have a decimal comma (--decimal ,) or a comma between "
-            "thousands (--decimal . and remove it); say which"
-        )
-    say(f"{path}: numbers have a decimal comma")
-    return ","
 
 
 def _has_quotes(path: Path, lines: int) -> bool:

@@ -44,10 +44,17 @@ def parquet_table(path: Path) -> Table:
         except (pa.ArrowException, OSError, KeyError) as error:
             raise TableError(f"{path} cannot be read: {_first_line(error)}") from None
 
+    said: set[int] = set()
+
     def piece(group: int, start: int) -> Table:
-        rows = file.metadata.row_group(group).num_rows
         return Table(
-            str(path), names, rows, lambda i: read(i, group), types, lambda row: start + row + 1
+            name=str(path),
+            names=names,
+            rows=file.metadata.row_group(group).num_rows,
+            column=lambda i: read(i, group),
+            types=types,
+            line=lambda row: start + row + 1,
+            said=said,
         )
 
     pieces, start = [], 0

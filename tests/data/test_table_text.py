@@ -96,7 +96,7 @@ def test_integers_beyond_float64_are_said(read):
     """A counter beyond 2^53 would lose its last digit without a word."""
     read("date,a,b\n2024-01-01,9007199254740993,9007199254740992\n2024-01-02,5,6\n")
     (line,) = read.said
-    assert line.endswith("column 'a': 1 integers beyond 2^53 are rounded to float64")
+    assert "column 'a': integers beyond 2^53 are rounded to float64, such as '9007" in line
 
 
 def test_decimal_commas(read):
