@@ -1,30 +1,39 @@
 """Series given as numbers, not as tables."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AnySet
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import ArrayLike
 from torch import Tensor
+
+NO_SERIES = (str, bytes, dict, AnySet, pd.DataFrame)  # a set has no order
 
 
 def as_series(contexts: ArrayLike | Tensor | Sequence) -> list[np.ndarray]:
     """One series or many, each as float64 [L].
 
     Args:
-        contexts: numbers, or series of them: arrays, lists, tensors, pandas Series, [n, L]. None,
-            pandas' NA and what is masked become NaN. An empty list is no series.
+        contexts: numbers, or series of them: arrays (also Arrow's), lists, tensors, pandas Series,
+            [n, L]. None, null, pandas' NA and what is masked become NaN. An empty list is no
+            series.
 
     Raises:
         ValueError: something is not a series of numbers; the message says which.
     """
-    if isinstance(contexts, str | bytes | dict | pd.DataFrame) or not np.iterable(contexts):
+    if isinstance(contexts, NO_SERIES) or not np.iterable(contexts):
         raise ValueError(
             f"contexts of type {type(contexts).__name__}: give a series of numbers, or a list of "
             "series (predict_df takes a DataFrame)"
         )
     if isinstance(contexts, Tensor):
         contexts = _numpy(contexts)
+    if isinstance(contexts, pd.Series) and isinstance(contexts.dtype, pd.ArrowDtype):
+        contexts = pa.array(contexts)
+    if isinstance(contexts, pa.Array | pa.ChunkedArray):
+        contexts = contexts.to_pandas()
     if isinstance(contexts, np.ndarray | pd.Series):
         one = contexts.ndim == 1 and contexts.dtype != object
     else:

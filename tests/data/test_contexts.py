@@ -4,6 +4,7 @@ import decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
@@ -42,6 +43,12 @@ NAN = np.nan
         (pd.Series([1, None], dtype="Int64"), [[1, NAN]]),
         (pd.Series([[1, 2], [3]]), [[1, 2], [3]]),
         ([pd.Series([1, 2], index=[7, 8])], [[1, 2]]),
+        (pa.array([1.5, None]), [[1.5, NAN]]),
+        (pa.chunked_array([[1, None], [3]]), [[1, NAN, 3]]),
+        (pa.array([[1, None], [2]]), [[1, NAN], [2]]),
+        ([pa.array([None, 2])], [[NAN, 2]]),
+        (pd.Series([1.5, None], dtype="double[pyarrow]"), [[1.5, NAN]]),
+        (pd.Series([[1, None], [2]], dtype=pd.ArrowDtype(pa.list_(pa.int64()))), [[1, NAN], [2]]),
         (np.ma.masked_equal([1.0, 5.0], 5), [[1, NAN]]),
         (np.ma.masked_equal([[1, 5], [5, 2]], 5), [[1, NAN], [NAN, 2]]),
     ],
@@ -61,6 +68,9 @@ def test_numbers_of_any_kind(contexts, expected):
         (3, "contexts of type int: give a series of numbers, or a list of series"),
         ("123", "contexts of type str"),
         ({"a": [1, 2]}, "contexts of type dict"),
+        ({2, 1}, "contexts of type set: give a series of numbers, or a list of series"),
+        (frozenset([2, 1]), "contexts of type frozenset"),
+        ({2: 0, 1: 0}.keys(), "contexts of type dict_keys"),
         (pd.DataFrame({"a": [1.0]}), r"contexts of type DataFrame: .*predict_df"),
         (torch.tensor(3.0), "contexts of type Tensor"),
         ([[1, 2], 3], r"series 1 has the shape \[\]; a series has one dimension"),
