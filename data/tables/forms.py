@@ -19,6 +19,8 @@ MONTHS = (
 MONTH_OF = {name: i + 1 for i, name in enumerate(MONTHS)}
 MONTH_OF |= {name[:3]: i + 1 for i, name in enumerate(MONTHS)} | {"sept": 9}
 PIVOT = 69  # of years of two digits, as POSIX has it: 69 is 1969, 68 is 2068
+DOUBTFUL = (40, 68)  # years of two digits that may be of either century
+LOOK = 50  # texts that are compared with each form before a whole column is
 
 ZONE = (
     r"(?:\s*(?P<zone>[Zz]|[+-]\d{2}(?::?\d{2}(?::\d{2})?)?|UTC|GMT|[A-Z][A-Za-z]+/[A-Za-z_/+-]+))?"
@@ -97,7 +99,7 @@ FORMS = tuple(_forms())
 DIGITS = (
     Form("yyyymmdd", r"(?P<year>1[89]\d\d|2[01]\d\d)(?P<month>\d{2})(?P<day>\d{2})", "%Y%m%d"),
     Form("yyyymm", r"(?P<year>1[89]\d\d|2[01]\d\d)(?P<month>\d{2})", "%Y%m"),
-    Form("year", r"(?P<year>1[5-9]\d\d|2[0-4]\d\d)(?:\.0+)?", "%Y"),
+    Form("year", r"(?P<year>1[5-9]\d\d|2[0-4]\d\d)", "%Y"),
     Form(
         "yyyymmddhh",
         r"(?P<year>1[89]\d\d|2[01]\d\d)(?P<month>\d{2})(?P<day>\d{2})(?P<hour>\d{2})",
@@ -116,11 +118,66 @@ DIGITS = (
         "%Y%m%d%H%M%S",
     ),
 )
+CENTURY, MM, DD = "(?:19|20|21)", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+WW, DDD = r"(?:0[1-9]|[1-4]\d|5[0-3])", r"(?:00[1-9]|0[1-9]\d|[12]\d\d|3[0-5]\d|36[0-6])"
+# Digits that are no times here, since others look the same: with these, messages name them.
+WEEKS = Form("year and week", rf"(?:{CENTURY}\d\d|1[5-9]|2[0-4]){WW}")
+YEAR_QUARTER = Form("year and quarter", rf"{CENTURY}\d\d[1-4]")
+FISCAL = Form("fiscal year", rf"{Y4}[-/.](?P<next>\d{{2}})")
+UNREAD = (
+    Form("yyyyww", rf"{CENTURY}\d\d{WW}"),
+    Form("yyyyddd", rf"{CENTURY}\d\d{DDD}", "%Y%j"),
+    Form("yymmdd", rf"\d\d{MM}{DD}", "%y%m%d"),
+    Form("ddmmyy", rf"(?:{DD}|[1-9]){MM}\d\d", "%d%m%y"),
+    Form("mmddyy", rf"(?:{MM}|[1-9]){DD}\d\d", "%m%d%y"),
+    Form("ddmmyyyy", rf"(?:{DD}|[1-9]){MM}{CENTURY}\d\d", "%d%m%Y"),
+    Form("mmddyyyy", rf"(?:{MM}|[1-9]){DD}{CENTURY}\d\d", "%m%d%Y"),
+    Form("yymm", rf"\d\d{MM}", "%y%m"),
+    Form("yyddd", rf"\d\d{DDD}", "%y%j"),
+)
 
 
 def matches(form: Form, texts: pa.Array) -> np.ndarray:
     """Of each text, whether it is written in this form; its numbers may still be no time."""
     return pc.match_substring_regex(texts, f"^{form.pattern}$").to_numpy(zero_copy_only=False)
+
+
+def perhaps(forms: tuple[Form, ...], texts: pa.Array) -> list[Form]:
+    """The forms that some of the first texts have."""
+    return [form for form in forms if matches(form, texts[:LOOK]).any()]
+
+
+def fitting(forms: tuple[Form, ...], texts: pa.Array) -> list[tuple[Form, Times]]:
+    """The forms that all texts have, and that give different times."""
+    fits: list[tuple[Form, Times]] = []
+    for form in perhaps(forms, texts):
+        if not matches(form, texts).all():
+            continue
+        times = parse(form, texts)
+        known = any((times.wall == other.wall).all() for _, other in fits)
+        if not np.isnat(times.wall).any() and not known:
+            fits.append((form, times))
+    return fits
+
+
+def of_either_century(form: Form, texts: pa.Array) -> np.ndarray:
+    """Of each text, whether its year has two digits that 19 and 20 may stand before."""
+    if "(?P<short>" not in form.pattern:
+        return np.zeros(len(texts), bool)
+    years = pc.struct_field(pc.extract_regex(texts, f"^{form.pattern}$"), "short").fill_null("")
+    first, last = map(str, DOUBTFUL)
+    found = pc.and_(pc.greater_equal(years, first), pc.less_equal(years, last))
+    return found.to_numpy(zero_copy_only=False)
+
+
+def are_fiscal_years(texts: pa.Array) -> bool:
+    """Whether the second number is the year after in all: 2000/01, 2001/02 ..."""
+    if not matches(FISCAL, texts).all():
+        return False
+    found = pc.extract_regex(texts, f"^{FISCAL.pattern}$")
+    year, after = (pc.struct_field(found, name).cast(pa.int64()) for name in ("year", "next"))
+    year, after = year.to_numpy(), after.to_numpy()
+    return bool(((year + 1) % 100 == after).all()) and len(np.unique(year)) > 1
 
 
 def parse(form: Form, texts: pa.Array) -> Times:

@@ -1,5 +1,6 @@
 """The times in a column: which form they have, and which moments they are."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -8,21 +9,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.tables.cells import MISSING, by_type, is_texts
-from data.tables.forms import DIGITS, FORMS, Form, Times, matches, parse
+from data.tables.forms import (
+    DOUBTFUL,
+    FORMS,
+    Form,
+    Times,
+    are_fiscal_years,
+    fitting,
+    of_either_century,
+    parse,
+    perhaps,
+)
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_time_name
 from data.tables.table import Table, short
-
-LOOK = 50  # texts that are compared with each form before a whole column is
-# Numbers that count from 1970, with the days that they are believed for: 1973 to 2103.
-EPOCHS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-SINCE_1970 = " since 1970"
-EPOCH_RANGE = (1e8, 4.2e9)
-EXCEL_RANGE = (10_000, 80_000)  # 1927 to 2119
-EXCEL_START = np.datetime64("1899-12-30", "us")
-EXCEL = "days of Excel"
-NUMERIC = {EXCEL, *(form.name for form in DIGITS)}
-YEAR = 366  # days; Excel's days do not lie further apart
+from data.tables.time_numbers import NUMERIC, SINCE_1970, no_times, of_numbers
 
 
 class Stamps(NamedTuple):
@@ -108,56 +109,50 @@ def _read(
     digits = pc.match_substring_regex(texts, r"^\d+(\.\d*)?$").to_numpy(zero_copy_only=False)
     numbers = pc.match_substring_regex(texts, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
     if pc.all(numbers).as_py():
-        return _of_numbers(table, i, texts, digits.all()) if named else None
-    fits = _fitting(FORMS, texts)
+        if not named:
+            return None
+        # Signs and exponents stand in no time.
+        return (of_numbers if digits.all() else no_times)(table, i, texts)
+    fits = fitting(FORMS, texts)
     if len(fits) > 1:
         return _ambiguous(table, i, texts, fits)
-    if len(fits) == 1:
-        form, times = fits[0]
-        return _day_or_year(table, i, texts, form) or (times, form.name)
-    near = [(form, parse(form, texts)) for form in _perhaps(FORMS, texts)]
+    near = fits or [(form, parse(form, texts)) for form in perhaps(FORMS, texts)]
     near.sort(key=lambda pair: np.isnat(pair[1].wall).sum())
     if near and np.isnat(near[0][1].wall).mean() <= 0.5:
-        return near[0][1], near[0][0].name
-    if named:
-        return TableError(
-            f"{table.where(0, i)}: {short(table.cell(0, i))} is in no form of "
-            "time that is known; say --date-format (as %d.%m.%Y), or another --timestamp column"
-        )
-    return None
+        form, times = near[0]
+        return _no_years(table, i, texts, form) or (times, form.name)
+    if not named:
+        return None
+    if 2 * digits.sum() >= len(texts):  # years, and a row of sums
+        numbers = of_numbers(table, i, texts.filter(pa.array(digits)))
+        if isinstance(numbers, TableError):
+            return numbers
+        row = _row_of(table, i, texts[int(np.argmin(digits))].as_py())
+        return _not_a_time(table, i, row, texts[int(np.argmax(digits))].as_py())
+    return _fiscal_years(table, i, texts) or TableError(
+        f"{table.where(0, i)}: {short(table.cell(0, i))} is in no form of "
+        "time that is known; say --date-format (as %d.%m.%Y), or another --timestamp column"
+    )
 
 
-def _perhaps(forms: tuple[Form, ...], texts: pa.Array) -> list[Form]:
-    """The forms that some of the first texts have."""
-    return [form for form in forms if matches(form, texts[:LOOK]).any()]
-
-
-def _fitting(forms: tuple[Form, ...], texts: pa.Array) -> list[tuple[Form, Times]]:
-    """The forms that all texts have, and that give different times."""
-    fits: list[tuple[Form, Times]] = []
-    for form in _perhaps(forms, texts):
-        if not matches(form, texts).all():
-            continue
-        times = parse(form, texts)
-        known = any((times.wall == other.wall).all() for _, other in fits)
-        if not np.isnat(times.wall).any() and not known:
-            fits.append((form, times))
-    return fits
+def _row_of(table: Table, i: int, text: str) -> int:
+    """The first row that holds a text, with or without spaces around it."""
+    codes, written = table.texts(i)
+    same = pc.equal(pc.utf8_trim_whitespace(written), text).to_numpy(zero_copy_only=False)
+    return int(np.argmax(same[codes]))
 
 
 def _ambiguous(table: Table, i: int, texts: pa.Array, fits: list[tuple[Form, Times]]) -> TableError:
     # A text that the forms read differently.
     place = int(np.argmax(fits[0][1].wall != fits[1][1].wall))
     text = texts[place].as_py()
-    codes, written = table.texts(i)
-    same = pc.equal(pc.utf8_trim_whitespace(written), text).to_numpy(zero_copy_only=False)
-    row = int(np.argmax(same[codes]))
     readings = " or ".join(
         f"{np.datetime_as_string(times.wall[place], 'D')} ({form.name}, --date-format "
         f"'{form.directives}{_clock(text)}')"
         for form, times in fits
     )
-    return TableError(f"{table.where(row, i)}: {short(text)} may be {readings}; say which")
+    where = table.where(_row_of(table, i, text), i)
+    return TableError(f"{where}: {short(text)} may be {readings}; say which")
 
 
 def _clock(text: str) -> str:
@@ -168,6 +163,36 @@ def _clock(text: str) -> str:
         return ""
     twelve = len(clock) > 1 and clock[1][:1] in "AaPp"
     return f" {'%I' if twelve else '%H'}:%M" + ":%S" * (colons > 1) + " %p" * twelve
+
+
+def _fiscal_years(table: Table, i: int, texts: pa.Array) -> TableError | None:
+    """Refuses 2000/01, 2001/02 ...: months of which each is 13 after the one before, or years."""
+    if not are_fiscal_years(texts):
+        return None
+    return TableError(
+        f"{table.where(0, i)}: {short(texts[0].as_py())} may be a fiscal year (write 2000) or a "
+        f"month (write 2000-01-01, or say --date-format %Y{texts[0].as_py()[4]}%m)"
+    )
+
+
+def _either_century(
+    table: Table, i: int, texts: pa.Array, doubtful: np.ndarray
+) -> TableError | None:
+    if not doubtful.any():
+        return None
+    text = texts[int(np.argmax(doubtful))].as_py()
+    return TableError(
+        f"{table.where(_row_of(table, i, text), i)}: the year of {short(text)} may be 19.. or "
+        "20..; write years with four digits"
+    )
+
+
+def _no_years(table: Table, i: int, texts: pa.Array, form: Form) -> TableError | None:
+    """Refuses years that may be others, or may be none."""
+    if form.name == "year-month":
+        return _fiscal_years(table, i, texts)
+    either = _either_century(table, i, texts, of_either_century(form, texts))
+    return _day_or_year(table, i, texts, form) or either
 
 
 def _day_or_year(table: Table, i: int, texts: pa.Array, form: Form) -> TableError | None:
@@ -195,6 +220,10 @@ def _by_format(
         raise TableError(f"--date-format {date_format!r} is not understood: {error}") from None
     zone = "UTC" if "%z" in date_format else None
     found = np.array(wall.dt.tz_localize(None) if zone else wall, "M8[us]")
+    if len(re.findall("%[mdHMS]", date_format)) > 1 and re.fullmatch("(%[YymdHMS])+", date_format):
+        # 11124 may be the eleventh of January, and the first of November.
+        width = len(date_format) + 2 * date_format.count("%Y")
+        found[pc.utf8_length(texts).to_numpy() != width] = np.datetime64("NaT")
     misses = np.isnat(found)
     if misses.mean() > 0.5:
         error = TableError(
@@ -202,72 +231,13 @@ def _by_format(
             f"{date_format!r} says"
         )
         return error if given or is_time_name(table.names[i]) else None
+    if "%y" in date_format or "%x" in date_format:
+        years = found.astype("M8[Y]").astype(int) + 1970
+        doubtful = (years >= 2000 + DOUBTFUL[0]) & (years <= 2000 + DOUBTFUL[1])
+        refusal = _either_century(table, i, texts, doubtful)
+        if refusal:
+            return refusal
     return Times(found, None, zone, np.full(len(found), zone is not None)), f"as {date_format}"
-
-
-def _of_numbers(
-    table: Table, i: int, texts: pa.Array, plain: bool
-) -> tuple[Times | None, str] | TableError | None:
-    """Times that are written as numbers: compact dates, years, seconds since 1970, Excel's days."""
-    if not plain:  # signs, exponents
-        return _no_times(table, i, texts)
-    fits = _fitting(DIGITS, texts)
-    values = texts.cast(pa.float64()).to_numpy()
-    whole = (values % 1 == 0).all()
-    for unit, per_second in EPOCHS.items():
-        seconds = values / per_second
-        if (seconds >= EPOCH_RANGE[0]).all() and (seconds < EPOCH_RANGE[1]).all():
-            if whole:  # int64 is exact where float64 is not
-                exact = pc.replace_substring_regex(texts, r"\.0*$", "").cast(pa.int64())
-                moments = pd.to_datetime(exact.to_numpy(), unit=unit).to_numpy("M8[us]")
-            else:
-                moments = np.round(seconds * 1e6).astype("M8[us]")
-            fits.append((Form(unit + SINCE_1970, ""), _plain(moments)))
-    if (values >= EXCEL_RANGE[0]).all() and (values < EXCEL_RANGE[1]).all():
-        steps = np.diff(np.unique(values))
-        if not len(steps) or np.median(steps) <= YEAR:
-            fits.append((Form(EXCEL, ""), _plain(_from_excel(values))))
-    if len(fits) > 1:
-        return _ambiguous_numbers(table, i, texts, fits)
-    if fits:
-        return fits[0][1], fits[0][0].name
-    if whole and (np.abs(values) < 2**53).all():
-        return None, "a counter"
-    return _no_times(table, i, texts)
-
-
-def _ambiguous_numbers(
-    table: Table, i: int, texts: pa.Array, fits: list[tuple[Form, Times]]
-) -> TableError:
-    readings = " or ".join(
-        f"{np.datetime_as_string(times.wall[0], 's')} ({form.name}"
-        + (f", --date-format {form.directives})" if form.directives else ")")
-        for form, times in fits
-    )
-    text = texts[0].as_py()
-    return TableError(f"{table.where(0, i)}: {short(text)} may be {readings}; write ISO 8601 times")
-
-
-def _no_times(table: Table, i: int, texts: pa.Array) -> TableError:
-    return TableError(
-        f"{table.where(0, i)}: {short(texts[0].as_py())} stands under the name of a time, and is "
-        "in no form of time that is known; say --date-format, or --target for the columns of values"
-    )
-
-
-def _from_excel(days: np.ndarray) -> np.ndarray:
-    """Days since 1899-12-30, to the second; to the minute where too few decimals are written."""
-    moments = np.round(days * 86_400e6)
-    to_seconds, to_minutes = (np.round(moments / unit) * unit for unit in (1e6, 60e6))
-    exact = np.abs(moments - to_seconds).max() < 1e3
-    near = np.abs(moments - to_minutes).max() <= 5e6
-    chosen = to_minutes if near and not exact else to_seconds
-    return EXCEL_START + chosen.astype("m8[us]")
-
-
-def _plain(moments: np.ndarray) -> Times:
-    # Seconds since 1970 say no zone: they are read as the clock of the table.
-    return Times(moments, None, None, np.zeros(len(moments), bool))
 
 
 def _of_type(table: Table, i: int) -> Stamps | TableError:

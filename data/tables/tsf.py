@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from data.calendar import CalendarError
@@ -20,6 +21,7 @@ FREQUENCIES = {
     "yearly": "YS", "quarterly": "QS", "monthly": "MS", "weekly": "W", "daily": "D", "hourly": "h",
     "half_hourly": "30min", "minutely": "min", "secondly": "s",
 }  # fmt: skip
+STARTS = ("%Y-%m-%d %H-%M-%S", "%Y-%m-%d")
 UNITS = {"minutes": "min", "seconds": "s", "hours": "h"}
 
 
@@ -108,8 +110,18 @@ def _times(
     starts = [cell for cell, (_, kind) in zip(given, attributes, strict=True) if kind == "date"]
     if not starts or freq is None:
         return None
+    found = [pd.to_datetime(starts[0], format=form, errors="coerce") for form in STARTS]
+    start = pd.DatetimeIndex([moment for moment in found if not pd.isna(moment)])
+    if not len(start):
+        raise TableError(
+            f"{path}, row {line}: {starts[0]!r:.60} is no start; write it as 2000-01-31 00-00-00"
+        )
+    zone = named_zone(options.timezone)
+    start = start.tz_localize(zone, ambiguous=np.ones(1, bool), nonexistent="NaT")
+    if start.hasnans:
+        raise TableError(f"{path}, row {line}: {starts[0]!r:.60} does not exist in {zone}")
     try:
-        start = pd.DatetimeIndex([pd.to_datetime(starts[0], format="%Y-%m-%d %H-%M-%S")])
-        return step_times(start.tz_localize(named_zone(options.timezone)), freq, count)
+        return step_times(start, freq, count)
     except (ValueError, CalendarError) as error:
-        raise TableError(f"{path}, row {line}: {starts[0]!r:.60} is no start ({error})") from None
+        why = str(error).partition("\n")[0]
+        raise TableError(f"{path}, row {line}: {starts[0]!r:.60} is no start ({why})") from None

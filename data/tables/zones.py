@@ -1,6 +1,7 @@
 """Moments of one series: sorted, each once, on the clock that the series goes by."""
 
 import datetime
+import re
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ import pandas as pd
 from data.calendar import CalendarError, find_calendar
 from data.tables.items import TableError, TableOptions
 from data.tables.table import Table, short
+from data.tables.time_numbers import SINCE_1970
 from data.tables.times import Stamps
 
 # Zones that are asked whether an hour is there twice, one for each rule of summer time in use.
@@ -169,7 +171,10 @@ class Clock:
         text = self._text(row).replace("T", " ")
         lines = sorted((self.table.line(row), self.table.line(next_row)))
         way = "keep one row for each time"
-        zones = _clocks_back(self.stamps.wall[row]) if self._is_local() else []
+        fine = self._is_finer(row) or self._is_finer(next_row)
+        zones = _clocks_back(self.stamps.wall[row]) if self._is_local() and not fine else []
+        if fine:
+            way = "times are kept to the microsecond: keep one row for each, or round them first"
         if zones:
             date = text.partition(" ")[0]
             way = (
@@ -181,6 +186,13 @@ class Clock:
             f"{short(self.table.names[self.column])}: {text} is there twice "
             f"({self.table.show(row)} / {self.table.show(next_row)}); {way}"
         )
+
+    def _is_finer(self, row: int) -> bool:
+        """Whether the time of a row is written with parts of a microsecond."""
+        text = self.table.cell(row, self.column)
+        if self.stamps.form == "ns" + SINCE_1970:
+            return not re.search(r"000(\.0*)?\s*$", text)
+        return re.search(r":\d\d[.,]\d{6}0*[1-9]", text) is not None
 
     def _is_local(self) -> bool:
         stamps = self.stamps

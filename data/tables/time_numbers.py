@@ -1,0 +1,192 @@
+"""Times that are written as numbers: compact dates, years, moments since 1970, Excel's days.
+
+Numbers mean what they can mean alone; where dates and a counter look the same, they are refused.
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from data.tables.forms import (
+    DIGITS,
+    UNREAD,
+    WEEKS,
+    YEAR_QUARTER,
+    Form,
+    Times,
+    fitting,
+    matches,
+    parse,
+    perhaps,
+)
+from data.tables.items import TableError
+from data.tables.table import Table, short
+
+# Numbers that count from 1970, with the seconds that they are believed for: 1973 to 2103.
+EPOCHS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+SINCE_1970 = " since 1970"
+EPOCH_RANGE = (1e8, 4.2e9)
+NANOSECONDS = 8e17  # 1995; below it lie the ticks of Windows and .NET
+EXCEL_RANGE = (25_569, 54_789)  # 1970 to 2049; other counts of days lie outside
+EXCEL_START = np.datetime64("1899-12-30", "us")
+EXCEL = "days of Excel"
+NUMERIC = {EXCEL, *(form.name for form in DIGITS)}
+YEAR = 366  # days; Excel's days do not lie further apart
+WEEK_NAME = r"week|woche|semaine|semana|settimana|wk|ww|kw|週|周"
+MOST = 0.9  # of the texts, that show a form
+SHORT = ("yymm", "yyddd")  # so short that a counter within one of their years has them too
+OTHERS = {"year": "a year (--date-format %Y)", EXCEL: EXCEL}  # times of so few digits
+
+
+def of_numbers(table: Table, i: int, texts: pa.Array) -> tuple[Times | None, str] | TableError:
+    """The times of column i, and the name of their form; no times for a counter.
+
+    Args:
+        table: for messages.
+        i: the column.
+        texts: its different texts, all of digits and perhaps a point.
+    """
+    values = texts.cast(pa.float64()).to_numpy()
+    if not (values % 1 == 0).all():
+        fits = _since_1970(values, None) + _of_excel(values)
+        return _one_of(table, i, texts, fits) if fits else no_times(table, i, texts)
+    texts = pc.replace_substring_regex(texts, r"\.0*$", "")  # pandas: 202401.0
+    refusal = _weeks_or_quarters(table, i, texts)
+    if refusal:
+        return refusal
+    fits = fitting(DIGITS, texts) + _since_1970(values, texts) + _of_excel(values)
+    steps = np.diff(np.unique(values))
+    even = not len(steps) or (steps == steps[0]).all()
+    almost = _almost(texts)
+    if almost and (fits or not even):
+        return almost
+    if not even:
+        unread = _unread(table, i, texts, fits)
+        if unread:
+            return unread
+    if fits:
+        return _one_of(table, i, texts, fits)
+    return (None, "a counter") if values.max() < 2**53 else no_times(table, i, texts)
+
+
+def _since_1970(values: np.ndarray, whole: pa.Array | None) -> list[tuple[Form, Times]]:
+    """Moments since 1970; of whole numbers exactly, where float64 is not."""
+    for unit, per_second in EPOCHS.items():
+        low, high = (bound * per_second for bound in EPOCH_RANGE)
+        if unit == "ns":
+            low = NANOSECONDS
+        if (values >= low).all() and (values < high).all():
+            if whole is None:
+                moments = np.round(values / per_second * 1e6).astype("M8[us]")
+            else:
+                exact = whole.cast(pa.int64()).to_numpy()
+                moments = pd.to_datetime(exact, unit=unit).to_numpy("M8[us]")
+            return [(Form(unit + SINCE_1970, ""), _plain(moments))]
+    return []
+
+
+def _of_excel(values: np.ndarray) -> list[tuple[Form, Times]]:
+    if (values < EXCEL_RANGE[0]).any() or (values >= EXCEL_RANGE[1]).any():
+        return []
+    steps = np.diff(np.unique(values))
+    if len(steps) and np.median(steps) > YEAR:
+        return []
+    return [(Form(EXCEL, ""), _plain(_from_excel(values)))]
+
+
+def _from_excel(days: np.ndarray) -> np.ndarray:
+    """Days since 1899-12-30, to the second; to the minute where too few decimals are written."""
+    moments = np.round(days * 86_400e6)
+    to_seconds, to_minutes = (np.round(moments / unit) * unit for unit in (1e6, 60e6))
+    exact = np.abs(moments - to_seconds).max() < 1e3
+    near = np.abs(moments - to_minutes).max() <= 5e6
+    chosen = to_minutes if near and not exact else to_seconds
+    return EXCEL_START + chosen.astype("m8[us]")
+
+
+def _plain(moments: np.ndarray) -> Times:
+    # Seconds since 1970 say no zone: they are read as the clock of the table.
+    return Times(moments, None, None, np.zeros(len(moments), bool))
+
+
+def _almost(texts: pa.Array) -> tuple[Times, str] | None:
+    """The dates of digits that half of the texts are, at least; NaT where a text is none."""
+    for form in perhaps(DIGITS, texts):
+        if form.name != "year":
+            times = parse(form, texts)
+            misses = np.isnat(times.wall).mean()
+            if 0 < misses <= 0.5:
+                return times, form.name
+    return None
+
+
+def _weeks_or_quarters(table: Table, i: int, texts: pa.Array) -> TableError | None:
+    """Refuses 202001, 202002 ... of weeks, and 20001, 20002 ... of quarters."""
+    name, text = table.names[i].lower(), texts[0].as_py()
+    if re.search(WEEK_NAME, name) and 2 * matches(WEEKS, texts).sum() >= len(texts):
+        months = any(form.name == "yyyymm" for form, _ in fitting(DIGITS, texts))
+        return TableError(
+            f"{table.where(0, i)}: {short(text)} may be a year and its week: write ISO weeks, as "
+            "2020-W01" + (" (or say --date-format %Y%m, if these are months)" if months else "")
+        )
+    years = pc.utf8_slice_codeunits(texts, 0, 4)
+    if matches(YEAR_QUARTER, texts).all() and pc.count_distinct(years).as_py() > 1:
+        return TableError(
+            f"{table.where(0, i)}: {short(text)} may be a year and its quarter, or a step of a "
+            "counter; write quarters as 2000Q1, or remove the column if it only counts the rows"
+        )
+    return None
+
+
+def _unread(
+    table: Table, i: int, texts: pa.Array, fits: list[tuple[Form, Times]]
+) -> TableError | None:
+    """Refuses numbers with gaps that are dates as well: 240131, 240201 ..."""
+    least = 1 if fits else MOST
+    two_years = pc.count_distinct(pc.utf8_slice_codeunits(texts, 0, 2)).as_py() > 1
+    found = [
+        form
+        for form in perhaps(UNREAD, texts)
+        if matches(form, texts).mean() >= least and (two_years or form.name not in SHORT)
+    ]
+    other = "a step of a counter (remove the column if it only counts the rows)"
+    if fits:
+        other = OTHERS.get(fits[0][0].name)
+    if not found or other is None:
+        return None
+    digits = pc.min(pc.utf8_length(texts)).as_py()
+    readings = " or ".join(
+        f"{form.name} (--date-format {form.directives})"
+        if form.directives and digits == len(form.name)  # no zero before them is lost
+        else form.name
+        for form in found
+    )
+    return TableError(
+        f"{table.where(0, i)}: {short(texts[0].as_py())} may be {readings} or {other}; write ISO "
+        "8601 times, as 2024-01-31 or 2024-W05"
+    )
+
+
+def _one_of(
+    table: Table, i: int, texts: pa.Array, fits: list[tuple[Form, Times]]
+) -> tuple[Times, str] | TableError:
+    if len(fits) == 1:
+        return fits[0][1], fits[0][0].name
+    readings = " or ".join(
+        f"{np.datetime_as_string(times.wall[0], 's')} ({form.name}"
+        + (f", --date-format {form.directives})" if form.directives else ")")
+        for form, times in fits
+    )
+    text = texts[0].as_py()
+    return TableError(f"{table.where(0, i)}: {short(text)} may be {readings}; write ISO 8601 times")
+
+
+def no_times(table: Table, i: int, texts: pa.Array) -> TableError:
+    """Numbers under the name of a time that are none."""
+    return TableError(
+        f"{table.where(0, i)}: {short(texts[0].as_py())} stands under the name of a time, and is "
+        "in no form of time that is known; say --date-format, or --target for the columns of values"
+    )
