@@ -1,4 +1,4 @@
-"""Series given as numbers, not as tables."""
+"""Series given as numbers, not as tables; and the levels of their forecasts."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AnySet
@@ -68,6 +68,20 @@ def _as_numbers(one: ArrayLike | Tensor, i: int) -> np.ndarray:
             f"series {i} has the shape {list(values.shape)}; a series has one dimension"
         )
     return values
+
+
+def as_levels(levels: Sequence[float], name: str) -> tuple[float, ...]:
+    """Quantile levels as numbers of Python; the float32 0.1 is 0.1, as it is written.
+
+    Raises:
+        ValueError: it is no list of numbers, or has no order; the message names it.
+    """
+    try:
+        if isinstance(levels, AnySet) or np.ndim(levels) != 1:
+            raise ValueError("no list")
+        return tuple(float(str(level)) for level in np.asarray(levels))
+    except ValueError:
+        raise ValueError(f"{name}: give a list of numbers, such as [0.1, 0.5, 0.9]") from None
 
 
 def pad_left(series: Sequence[np.ndarray], length: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Series of a long DataFrame, and the first columns of the DataFrame of their forecasts."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ def series_of_frame(
     horizon: int,
     freq: str | None = None,
     say: Callable[[str], None] = lambda line: None,
+    outputs: Sequence[str] = (),
 ) -> tuple[list[Series], pd.DataFrame]:
     """The last steps of each series, and those to forecast; see `series_of`.
 
@@ -31,6 +32,7 @@ def series_of_frame(
         horizon: steps to forecast.
         freq: one step of time, if the user has said so.
         say: takes a line for each thing that the user must know.
+        outputs: columns of the forecast, to stand beside those of ids and times.
 
     Returns:
         The series in the order of their first rows; and `horizon` rows for each, with the columns
@@ -40,6 +42,12 @@ def series_of_frame(
         TableError: the DataFrame cannot be used; the message says why.
     """
     _check_columns(df, id_column, timestamp_column, target)
+    for column, what in ((id_column, "ids"), (timestamp_column, "times")):
+        if column in outputs:
+            raise TableError(
+                f"the column {column!r} of {what} and the column {column!r} of the forecast would "
+                "have one name; rename that of df"
+            )
     numbers, ids = pd.factorize(df[id_column])  # in order of appearance; a missing id is -1
     names = [str(one) for one in ids]
     if len(set(names)) < len(names):
@@ -63,7 +71,7 @@ def series_of_frame(
     number_of = {name: number for number, name in enumerate(names)}
     order = np.repeat([number_of[one.name] for one in series], horizon)
     if series[0].timeline.has_times:
-        future = _times(series, df[timestamp_column].dtype)
+        future = _times(series, df[timestamp_column])
     else:
         future = _counters(df[timestamp_column], numbers, order[::horizon], horizon)
     future_ids = df[id_column].iloc[pd.Series(numbers).drop_duplicates().index[order]]
@@ -107,12 +115,24 @@ def _say_sentinels(series: list[Series], say: Callable[[str], None]) -> None:
         )
 
 
-def _times(series: list[Series], dtype: object) -> pd.Index:
-    """The steps to forecast, in the unit of a column of this type."""
+def _times(series: list[Series], column: pd.Series) -> pd.Index:
+    """The steps to forecast, in the type of a column of times."""
     first, *others = (one.timeline.future for one in series)
-    future = first.append(others)
-    is_time = pd.api.types.is_datetime64_any_dtype(dtype) and isinstance(future, pd.DatetimeIndex)
-    return future.as_unit(pd.DatetimeIndex([], dtype=dtype).unit) if is_time else future
+    future, dtype = first.append(others), column.dtype
+    if dtype.kind != "M" or not isinstance(future, pd.DatetimeIndex):
+        return future
+    is_arrow = isinstance(dtype, pd.ArrowDtype)
+    if is_arrow and not hasattr(dtype.pyarrow_dtype, "unit"):
+        return future  # days become times, as those of Python do
+    unit = dtype.pyarrow_dtype.unit if is_arrow else pd.DatetimeIndex([], dtype=dtype).unit
+    try:
+        future = future.as_unit(unit)
+    except pd.errors.OutOfBoundsDatetime:
+        raise TableError(
+            f"column {column.name!r} holds nanoseconds, which end at 2262-04-11, and the forecast "
+            "goes beyond; convert it with .dt.as_unit('us'), or forecast fewer steps"
+        ) from None
+    return future.astype(dtype) if is_arrow else future
 
 
 def _counters(

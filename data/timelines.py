@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from datetime import MAXYEAR
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -196,6 +197,7 @@ def find_steps(item: Item, length: int, horizon: int, freq: str | None) -> Timel
 
     Raises:
         CalendarError: its times are irregular.
+        TableError: a step to forecast is beyond the last date.
     """
     times = item.times[-length:]
     before = len(item.times) - len(times)
@@ -209,7 +211,17 @@ def find_steps(item: Item, length: int, horizon: int, freq: str | None) -> Timel
     last = calendar.steps[-1]
     past = np.arange(max(last + 1 - length, 0), last + 1)
     rows = calendar.steps[calendar.steps >= past[0]] - past[0]
-    future = calendar.at(np.arange(last + 1, last + 1 + horizon))
+    try:
+        future = calendar.at(np.arange(last + 1, last + 1 + horizon))
+        is_date = future[-1].year <= MAXYEAR
+    except (NotImplementedError, pd.errors.OutOfBoundsDatetime):  # zones, and 290,000 years
+        is_date = False
+    if not is_date:
+        where = f"{item.source}, " if item.source else ""
+        raise TableError(
+            f"{where}series {item.id!r:.60}: a forecast of {horizon} steps goes beyond "
+            f"{MAXYEAR}-12-31, the last date that is possible; forecast fewer steps"
+        )
     return Timeline(calendar.at(past), future, rows, calendar.frequency)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from data.options import add_table_arguments, table_options
 from data.tables import read_items
-from data.tables.writing import PARQUET, output_kind, write_long
+from data.tables.writing import PARQUET, forecast_columns, output_kind, write_long
 from data.timelines import Series, sample_times, series_of, step_texts
 from losses.byot import TEACHER
 from runners import InputError, at_least_one
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> None:
         args.rollout, args.paths, args.seed, args.batch_size,
     )  # fmt: skip
     written = 1 + len(levels)
-    frames = frames_of(series, forecasts[..., :written], [f"{level:g}" for level in levels], kind)
+    frames = frames_of(series, forecasts[..., :written], forecast_columns(levels), kind)
     atomic_write(args.out, lambda file: write_long(file, frames, kind))
     if args.plot:
         drawn = forecasts[..., written:] if trained else forecasts
@@ -117,14 +117,14 @@ def say_empty(series: list[Series], context: int) -> None:
 
 
 def frames_of(
-    series: list[Series], forecasts: np.ndarray, levels: list[str], kind: str
+    series: list[Series], forecasts: np.ndarray, names: list[str], kind: str
 ) -> Iterator[pd.DataFrame]:
     """The forecasts as a long table, in parts.
 
     Args:
         series: S series.
         forecasts: [S, H, 1 + levels]: the median or the point, then the levels.
-        levels: their names.
+        names: of these columns.
         kind: of the file; text files get times as text.
     """
     has_times = series[0].timeline.has_times
@@ -145,8 +145,8 @@ def frames_of(
             "item_id": np.repeat(np.array([one.name for one in part], object), values.shape[1]),
             "timestamp" if has_times else "step": steps,
         }
-        named = enumerate(["predictions", *levels])
-        yield pd.DataFrame(columns | {name: values[..., i].ravel() for i, name in named})
+        values = {name: values[..., i].ravel() for i, name in enumerate(names)}
+        yield pd.DataFrame(columns | values)
 
 
 def panels_of(

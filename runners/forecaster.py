@@ -18,9 +18,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from tqdm import tqdm
 
-from data.contexts import as_series, pad_left
+from data.contexts import as_levels, as_series, pad_left
 from data.frames import series_of_frame
 from data.tables import TableError
+from data.tables.writing import forecast_columns
 from losses.byot import TEACHER, Head
 from models.byot import BYOTWrapper
 from models.rollout import interpolate, roll_paths, sort_levels
@@ -173,7 +174,7 @@ class Forecaster:
         """The quantile levels of a forecast: the wanted ones, or all trained ones.
 
         Args:
-            wanted: levels within the trained ones.
+            wanted: a list of levels within the trained ones.
             name: what the user calls them, for the error.
 
         Returns:
@@ -189,12 +190,12 @@ class Forecaster:
         if wanted is None:
             return self.quantiles
         low, high = self.quantiles[0], self.quantiles[-1]
-        for level in wanted:
+        for level in (levels := as_levels(wanted, name)):
             if not low - 1e-9 <= level <= high + 1e-9:
                 raise InputError(
-                    f"{name} {level:g}: this model was trained on levels from {low:g} to {high:g}"
+                    f"{name} {level}: this model was trained on levels from {low} to {high}"
                 )
-        return tuple(wanted)
+        return levels
 
     def predict_quantiles(
         self,
@@ -304,10 +305,10 @@ class Forecaster:
         """
         levels = self.levels(quantile_levels)
         horizon = at_least_one("prediction_length", prediction_length)
-        columns, lines = (id_column, timestamp_column, target), []
+        columns, names, lines = (id_column, timestamp_column, target), forecast_columns(levels), []
         try:
             series, out = series_of_frame(
-                df, *columns, self.context_length, horizon, freq, lines.append
+                df, *columns, self.context_length, horizon, freq, lines.append, names
             )
         except TableError as error:
             raise InputError(str(error)) from None
@@ -316,7 +317,7 @@ class Forecaster:
         wanted = None if self.quantiles is None else [0.5, *levels]
         contexts = [one.values for one in series]
         values = self.predict_quantiles(contexts, horizon, wanted, rollout, num_paths, seed)
-        for i, name in enumerate(["predictions", *(f"{level:g}" for level in levels)]):
+        for i, name in enumerate(names):
             out[name] = values[..., i].ravel()
         return out
 

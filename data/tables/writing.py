@@ -1,7 +1,9 @@
 """Long tables of forecasts to files: one row per series and step."""
 
+import csv
 import gzip
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,6 +14,18 @@ from pyarrow.parquet import ParquetWriter
 from data.tables.items import TableError
 
 CSV, CSV_GZ, PARQUET = KINDS = (".csv", ".csv.gz", ".parquet")
+
+
+def forecast_columns(levels: Sequence[float]) -> list[str]:
+    """The names of the columns of a forecast: of the median or the point, then of each level.
+
+    A level is named as it is written, with at most 12 digits: 0.1, also where it is 0.3 - 0.2. Two
+    levels that differ only after these have names with all digits.
+    """
+    shared = Counter(f"{level:.12g}" for level in set(levels))
+    short = {level: f"{level:.12g}" for level in levels}
+    names = (short[level] if shared[short[level]] == 1 else repr(level) for level in levels)
+    return ["predictions", *names]
 
 
 def output_kind(path: str | Path) -> str:
@@ -50,7 +64,13 @@ def write_long(file: BinaryIO, frames: Iterable[pd.DataFrame], kind: str) -> Non
 
 def _write_csv(file: BinaryIO, frames: Iterable[pd.DataFrame]) -> None:
     for i, frame in enumerate(frames):
-        frame.to_csv(file, mode="wb", index=False, header=i == 0, lineterminator="\n")
+        # pandas quotes a cell with the line end "\n", and none with "\r", where readers end a line.
+        texts = frame.select_dtypes(["object", "str"])
+        returns = any(texts[name].str.contains("\r", regex=False).any() for name in texts)
+        frame.to_csv(
+            file, mode="wb", index=False, header=i == 0, lineterminator="\n",
+            quoting=csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL,
+        )  # fmt: skip
 
 
 def _write_parquet(file: BinaryIO, frames: Iterable[pd.DataFrame]) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from data.contexts import as_series, pad_left
+from data.contexts import as_levels, as_series, pad_left
 
 NAN = np.nan
 
@@ -88,6 +88,22 @@ def test_what_is_no_series_of_numbers_is_refused(contexts, words):
     """Dates would be forecast as days since 1970, names of columns as a series."""
     with pytest.raises(ValueError, match=words):
         as_series(contexts)
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [[0.01, 0.9], np.float32([0.01, 0.9]), torch.tensor([0.01, 0.9]), pd.Series([0.01, 0.9])],
+)
+def test_levels_of_any_kind(levels):
+    """The float32 0.01 would be 0.00999999977, below what the model was trained on."""
+    assert list(map(repr, as_levels(levels, "levels"))) == ["0.01", "0.9"]
+
+
+@pytest.mark.parametrize("levels", [{0.9, 0.1}, frozenset([0.5]), 0.5, "0.5", ["low"], [[0.5]]])
+def test_what_is_no_list_of_levels_is_refused(levels):
+    """A set would give its levels in an order of its own."""
+    with pytest.raises(ValueError, match=r"levels: give a list of numbers"):
+        as_levels(levels, "levels")
 
 
 def test_padding_stands_before_the_series():

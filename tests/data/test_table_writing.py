@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from data.tables import TableError
-from data.tables.writing import KINDS, output_kind, write_long
+from data.tables import TableError, read_items
+from data.tables.writing import KINDS, forecast_columns, output_kind, write_long
 
 
 def written(kind, *frames) -> bytes:
@@ -63,6 +63,35 @@ def test_names_that_need_quotes():
     names = ["a,b", 'say "x"', "two\nlines", "Größe", ""]
     text = written(".csv", *(frame([name], [1]) for name in names)).decode("utf-8")
     assert [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:] == names
+
+
+@pytest.mark.parametrize("name", ["a\rb", "a\r\nb\rc", 'say "x"\r'])
+def test_a_carriage_return_in_a_name_is_read_back(tmp_path, name):
+    """It would end the line, and the file could not be read."""
+    days = ["2024-01-01", "2024-01-02", "2024-01-03"]
+    parts = [frame([one] * 3, [0.1, np.nan, 3], timestamp=days) for one in (name, "b")]
+    (tmp_path / "f.csv").write_bytes(written(".csv", *parts))
+    items = list(read_items([tmp_path / "f.csv"]))
+    assert [item.id for item in items] == [name, "b"]
+    for item in items:
+        np.testing.assert_array_equal(item.values, [0.1, np.nan, 3])
+        assert item.times[2] == pd.Timestamp("2024-01-03")
+
+
+@pytest.mark.parametrize(
+    ("levels", "names"),
+    [
+        ([0.1, 0.5, 0.95], ["0.1", "0.5", "0.95"]),
+        ([0.1 + 0.2, 3 * 0.1], ["0.3", "0.3"]),
+        ([0.123456789, 0.1234567891], ["0.123456789", "0.1234567891"]),
+        ([0.3, 0.1 + 0.2], ["0.3", "0.30000000000000004"]),
+        ([0.12345678901231, 0.12345678901232], ["0.12345678901231", "0.12345678901232"]),
+        ([], []),
+    ],
+)
+def test_levels_have_short_names_of_their_own(levels, names):
+    """Two levels would be one column, or 0.3 be named 0.30000000000000004."""
+    assert forecast_columns(levels) == ["predictions", *names]
 
 
 def test_parquet_keeps_times_zones_and_gaps():

@@ -52,6 +52,20 @@ def test_the_end_of_a_series_and_the_steps_after_it():
     assert series.timeline.has_times
 
 
+@pytest.mark.parametrize("zone", [None, "-05:00", "Europe/London", "Asia/Tokyo"])
+def test_nothing_is_forecast_beyond_the_last_date(zone):
+    """It would be a traceback after all the computing, or a year that no reader knows."""
+    one = item("a", range(3), "9999-12-31 19:00")
+    one = one._replace(times=one.times.tz_localize(zone))
+    (series,), _ = collect([one])
+    assert texts(series.timeline.future) == ["12-31 22:00", "12-31 23:00"]
+    words = "in.csv, series 'a': a forecast of 3 steps goes beyond 9999-12-31, the last date"
+    with pytest.raises(TableError, match=words):
+        collect([one], horizon=3)
+    with pytest.raises(TableError, match="a forecast of 400000 steps goes beyond 9999-12-31"):
+        collect([item("b", range(3), freq="YS")], horizon=400_000)
+
+
 def test_a_short_series_is_whole():
     """Rows before its first would be made up."""
     (series,), _ = collect([item("a", [1, 2, 3])])

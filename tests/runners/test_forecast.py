@@ -182,6 +182,15 @@ def test_quantiles_are_chosen_in_the_given_order_and_interpolated():
     assert_close(found, np.transpose(expected))
 
 
+def test_close_quantiles_are_columns_of_their_own():
+    """Levels that differ after six digits would be one column."""
+    write_wide({"a": walk(60)}, hours(60))
+    assert call("--quantiles", 0.123456789, 0.1234567891) == 0
+    header, found = read_out()
+    assert header[2:] == ["predictions", "0.123456789", "0.1234567891"]
+    assert found["a"][1].shape == (5, 3)
+
+
 def test_a_student_forecasts_by_its_own_head(capsys):
     """--head would be ignored."""
     write_wide({"a": walk(60)}, hours(60))

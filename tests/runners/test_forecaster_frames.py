@@ -4,6 +4,7 @@ import datetime
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from runners import InputError
@@ -127,6 +128,30 @@ def test_ids_keep_their_type_and_order(model, ids):
     assert_same_values(found, quiet(model, frame()))
 
 
+@pytest.mark.parametrize(
+    ("argument", "old", "new"),
+    [("id_column", "item_id", "predictions"), ("timestamp_column", "timestamp", "0.5")],
+)
+def test_ids_and_times_are_not_overwritten(model, argument, old, new):
+    """The forecast would stand in the column of the ids or of the times."""
+    df = frame().rename(columns={old: new})
+    with pytest.raises(InputError, match=f"the column '{new}' of .* and the column '{new}' of the"):
+        model.predict_df(df, 3, **{argument: new})
+    if new == "0.5":  # no name of the forecast if it is not wanted
+        assert new in model.predict_df(df, 3, [0.1, 0.9], **{argument: new})
+
+
+def test_close_levels_are_columns_of_their_own(model):
+    """One level would be written over the other."""
+    found = quiet(model, frame(), quantile_levels=np.float32([0.1, 0.123456, 0.5]))
+    assert list(found.columns[2:]) == ["predictions", "0.1", "0.123456", "0.5"]
+    levels = [0.3, 0.3000001, 0.30000012]
+    found = quiet(model, frame(), quantile_levels=levels)
+    assert list(found.columns[3:]) == list(map(str, levels))
+    expected = model.predict_quantiles([walk(40, 0), walk(40, 1)], 3, levels).reshape(6, 3)
+    np.testing.assert_array_equal(found.iloc[:, 3:], expected)
+
+
 # Times
 
 
@@ -142,9 +167,34 @@ def test_times_keep_their_type(model, unit, zone):
     assert list(found.timestamp[:3]) == list(pd.date_range(begin, periods=3, freq="h"))
 
 
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_times_of_arrow_keep_their_type(model, unit, zone):
+    """`pd.read_parquet(dtype_backend="pyarrow")` gives them; it would be a traceback."""
+    dtype = pd.ArrowDtype(pa.timestamp(unit, zone))
+    df = frame(start="2024-03-29 10:00")
+    df["timestamp"] = df.timestamp.dt.tz_localize(zone)
+    expected = quiet(model, df)
+    found = quiet(model, df.assign(timestamp=df.timestamp.astype(dtype)))
+    assert found.timestamp.dtype == dtype
+    assert list(found.timestamp) == list(expected.timestamp)
+    assert_same_values(found, expected)
+
+
+def test_times_beyond_those_of_a_type(model):
+    """Nanoseconds end in 2262; it would be a traceback of pandas."""
+    df = frame(freq="D", start="2262-03-02")  # 40 days: to 2262-04-10
+    assert quiet(model, df).timestamp.iloc[2] == pd.Timestamp("2262-04-13")
+    df["timestamp"] = df.timestamp.dt.as_unit("ns")
+    assert quiet(model, df, 1).timestamp.iloc[0] == pd.Timestamp("2262-04-11")
+    with pytest.raises(InputError, match="column 'timestamp' holds nanoseconds, which end at 2262"):
+        model.predict_df(df, 2)
+
+
 @pytest.mark.parametrize(
     ("freq", "convert"),
     [
+        ("D", lambda times: times.dt.date.astype(pd.ArrowDtype(pa.date32()))),
         ("h", lambda times: times.astype(str)),
         ("h", lambda times: times.dt.strftime("%d %b %Y %H:%M")),
         ("h", lambda times: times.astype(object)),
