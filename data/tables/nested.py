@@ -3,7 +3,9 @@
 A list of times stands beside the values, or the time of the first one (`start`) and a frequency.
 """
 
+import re
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -14,11 +16,13 @@ from data.calendar import CalendarError, find_calendar, offset_of
 from data.tables import cells
 from data.tables.columns import check_sentinel
 from data.tables.items import Item, TableError, TableOptions
-from data.tables.names import is_id_name
+from data.tables.names import is_id_name, is_index_name, is_time_name
 from data.tables.table import Table, as_text, listed, short
 from data.tables.times import Stamps, stamps_of
 from data.tables.zones import Clock
 
+ROWS = 1000  # of which the lists are in memory at once, where a file is not in pieces
+START = re.compile("start([ _-]?(date|time|timestamp|datetime))?")  # names of the first time
 # Months of a step, of frequencies that name a day which the first time need not be.
 MONTHS = {"M": 1, "Q": 3, "Y": 12}
 
@@ -27,7 +31,8 @@ def is_nested(table: Table, options: TableOptions) -> bool:
     """Whether a table has lists of values."""
     if options.layout is not None:
         return options.layout == "nested"
-    return any(cells.by_type(kind) == "lists" for kind in table.types)
+    columns = [table.find(name, "--target") for name in options.target] or range(len(table.names))
+    return any(_is_list(table, i) for i in columns)
 
 
 def items_of_nested(
@@ -36,46 +41,75 @@ def items_of_nested(
     """The series of a nested table; of lists in lists, one for each inner list.
 
     Raises:
-        TableError: no column of lists is the values, or times lack a frequency.
+        TableError: it is not clear which columns are the values and the times, or times lack a
+            frequency.
     """
-    targets = _targets(table, options, say)
-    start = 0
-    for piece in table.pieces or (table,):
-        yield from _items_of_piece(piece, start, targets, options, say)
+    say = cache(say)  # pieces say the same
+    ids = _ids(table, options)
+    time = _time(table, options, ids)
+    targets = _targets(table, options, time)
+    used = {*ids, time, *targets}
+    if left := [name for i, name in enumerate(table.names) if i not in used and name != "freq"]:
+        say(f"{table.name}: left out: {listed(left)} (neither ids, nor times, nor the target)")
+    names = _names(table, ids)
+    is_listed = time is not None and _is_list(table, time)
+    counted = None if time is None or is_listed else _counted_times(table, time, options, say)
+    start, forms = 0, {}
+    for piece in _pieces(table):
+        times_of = counted and partial(counted, start)
+        if is_listed:
+            times_of = _listed_times(piece, time, forms, options, say)
+        columns = {i: _values(piece, i, options, say) for i in targets}
+        for row in range(piece.rows):
+            for i, series_of in columns.items():
+                name = names[start + row]
+                name = f"{name}/{table.names[i]}" if len(targets) > 1 else name
+                for end, values in series_of(row):
+                    check_sentinel(table, name + end, values, options)
+                    times = times_of and times_of(row, len(values), i)
+                    yield Item(name + end, times, values, table.name, piece.line(row))
         start += piece.rows
 
 
-def _items_of_piece(
-    table: Table,
-    start: int,
-    targets: list[int],
-    options: TableOptions,
-    say: Callable[[str], None],
-) -> Iterator[Item]:
-    names = _names(table, options, start)
-    columns = {i: table.column(i) for i in targets}
-    several = len(targets) > 1
-    times_of = _times(table, options, say)
-    for row in range(table.rows):
-        for i in targets:
-            value = columns[i][row]
-            name = f"{names[row]}/{table.names[i]}" if several else names[row]
-            if not value.is_valid:
-                raise TableError(f"{table.where(row, i)}: the list of values is missing")
-            lists = cells.by_type(value.values.type) == "lists"
-            series = [inner.values for inner in value] if lists else [value.values]
-            for number, inner in enumerate(series):
-                item = f"{name}/{number}" if lists else name
-                values = np.array(_floats(inner, table, row, i))
-                for text in options.missing:
-                    values[values == _number(text)] = np.nan
-                check_sentinel(table, item, values, options)
-                times = times_of(row, len(values), i)
-                yield Item(item, times, values, table.name, table.line(row))
+def _is_list(table: Table, i: int) -> bool:
+    return cells.by_type(table.types[i]) == "lists"
 
 
-def _targets(table: Table, options: TableOptions, say: Callable[[str], None]) -> list[int]:
-    lists = [i for i, kind in enumerate(table.types) if _numbers_in(kind)]
+def _pieces(table: Table) -> Iterator[Table]:
+    """The table in parts of some rows, whose lists alone are in memory."""
+    if table.pieces:
+        yield from table.pieces
+        return
+    for start in range(0, table.rows, ROWS):
+        yield Table(
+            table.name, table.names, min(ROWS, table.rows - start),
+            lambda i, start=start: table.column(i).slice(start, ROWS), table.types,
+            lambda row, start=start: table.line(start + row), said=table.said,
+        )  # fmt: skip
+
+
+def _flatten(table: Table, i: int, what: str | None) -> tuple[Table, np.ndarray]:
+    """What the lists of column i hold, as a table of this column; and where each list begins.
+
+    Raises:
+        TableError: a list is missing, which is to hold `what`.
+    """
+    lists = table.column(i)
+    lengths = pc.list_value_length(lists)
+    if lengths.null_count and what:
+        row = int(np.argmax(lengths.is_null().to_numpy()))
+        raise TableError(f"{table.where(row, i)}: the list of {what} is missing")
+    begins = np.concatenate([[0], np.cumsum(lengths.fill_null(0).to_numpy())]).astype(np.int64)
+    flat = pc.list_flatten(lists)
+
+    def line(row: int) -> int:
+        return table.line(int(np.searchsorted(begins, row, side="right")) - 1)
+
+    return Table(table.name, [table.names[i]], len(flat), lambda _: flat, [flat.type], line), begins
+
+
+def _targets(table: Table, options: TableOptions, time: int | None) -> list[int]:
+    lists = [i for i, kind in enumerate(table.types) if _numbers_in(kind) and i != time]
     if options.target:
         chosen = [table.find(name, "--target") for name in options.target]
         for i in chosen:
@@ -88,9 +122,6 @@ def _targets(table: Table, options: TableOptions, say: Callable[[str], None]) ->
     if len(lists) > 1 and not usual:
         names = listed([table.names[i] for i in lists])
         raise TableError(f"{table.name}: {names} are lists of numbers; say --target NAME")
-    left = [table.names[i] for i in lists if i not in (usual or lists)]
-    if left:
-        say(f"{table.name}: left out: {listed(left)} (lists beside the target)")
     return usual or lists
 
 
@@ -102,17 +133,43 @@ def _numbers_in(kind: pa.DataType) -> bool:
     return False
 
 
-def _names(table: Table, options: TableOptions, start: int) -> list[str]:
-    """The ids of rows: of the given columns, else of item_id or another id, else their numbers."""
-    columns = [table.find(name, "--id") for name in options.id]
-    if not columns:
-        scalars = [i for i, kind in enumerate(table.types) if cells.by_type(kind) != "lists"]
-        named = [i for i in scalars if is_id_name(table.names[i])]
-        columns = [i for i in named if table.names[i] == "item_id"] or named[:1]
-    if not columns:
-        return [str(start + row) for row in range(table.rows)]
-    texts = [as_text(table.column(i)) for i in columns]
-    for i, column in zip(columns, texts, strict=True):
+def _values(
+    table: Table, i: int, options: TableOptions, say: Callable[[str], None]
+) -> Callable[[int], Iterator[tuple[str, np.ndarray]]]:
+    """A function of a row that gives its series: what their names end in, and their values."""
+    flat, begins = _flatten(table, i, "values")
+    inner = None
+    if _is_list(flat, 0):
+        flat, inner = _flatten(flat, 0, "values")
+    numbers = cells.numbers_of(flat, 0, options, None if i in table.said else say)
+    if flat.said:
+        table.said.add(i)
+
+    def series_of(row: int) -> Iterator[tuple[str, np.ndarray]]:
+        begin, end = begins[row : row + 2]
+        if inner is None:
+            yield "", numbers[begin:end]
+            return
+        for number, one in enumerate(range(begin, end)):
+            yield f"/{number}", numbers[inner[one] : inner[one + 1]]
+
+    return series_of
+
+
+def _ids(table: Table, options: TableOptions) -> list[int]:
+    """The columns that name the series: the given ones, else item_id or another id, or none."""
+    if options.id:
+        return [table.find(name, "--id") for name in options.id]
+    named = [i for i, name in enumerate(table.names) if is_id_name(name) and not _is_list(table, i)]
+    return [i for i in named if table.names[i] == "item_id"] or named[:1]
+
+
+def _names(table: Table, ids: list[int]) -> list[str]:
+    """The ids of rows, else their numbers."""
+    if not ids:
+        return [str(row) for row in range(table.rows)]
+    texts = [as_text(table.column(i)) for i in ids]
+    for i, column in zip(ids, texts, strict=True):
         if column.null_count:
             row = int(np.argmax(column.is_null().to_numpy()))
             raise TableError(f"{table.where(row, i)}: the cell is empty; it names the series")
@@ -120,66 +177,118 @@ def _names(table: Table, options: TableOptions, start: int) -> list[str]:
     return joined.to_pylist()
 
 
-def _floats(array: pa.Array, table: Table, row: int, i: int) -> np.ndarray:
-    if not (cells.is_numbers(array.type) or pa.types.is_boolean(array.type)):
-        raise TableError(f"{table.where(row, i)}: the list holds {array.type}, and no numbers")
-    return array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+def _time(table: Table, options: TableOptions, ids: list[int]) -> int | None:
+    """The column of times: lists of them, or the start of each series.
 
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return np.nan
-
-
-def _times(
-    table: Table, options: TableOptions, say: Callable[[str], None]
-) -> Callable[[int, int, int], pd.DatetimeIndex | None]:
-    """A function of row, number of values and column of values that gives the times."""
-    lists = [
-        i
-        for i, kind in enumerate(table.types)
-        if cells.by_type(kind) == "lists" and cells.by_type(kind.value_type) == "times"
-    ]
-    column = None
+    Raises:
+        TableError: two may be it, or a column of times is neither; or rows may be times.
+    """
+    given = None
     if options.timestamp is not None:
-        column = table.find(options.timestamp, "--timestamp")
-    elif len(lists) == 1:
-        column = lists[0]
-    elif len(lists) > 1:
-        names = listed([table.names[i] for i in lists])
-        raise TableError(f"{table.name}: {names} are lists of times; say --timestamp NAME")
-    elif "start" in table.names:
-        column = table.names.index("start")
-    if column is None:
-        return lambda row, count, target: None
-    if cells.by_type(table.types[column]) == "lists":
-        return _listed_times(table, column, options, say)
-    return _counted_times(table, column, options, say)
+        given = table.find(options.timestamp, "--timestamp")
+    found = {
+        i: stamps
+        for i, name in enumerate(table.names)
+        if i not in ids and name not in options.target
+        if (stamps := _stamps(table, i, options)) is not None
+    }
+    counters = [
+        i for i, one in found.items() if isinstance(one, Stamps) and one.counter is not None
+    ]
+    lists = [i for i in found if _is_list(table, i) and i not in counters]
+    starts = [
+        i
+        for i, name in enumerate(table.names)
+        if START.fullmatch(name.strip().lower()) and not _is_list(table, i)
+    ]
+    others = [i for i in found if i not in (*counters, *lists)]
+    numbers = [
+        i
+        for i, name in enumerate(table.names)
+        if cells.is_numbers(table.types[i]) and i not in (*ids, *found)
+        if not (is_id_name(name) or is_index_name(name))
+    ]
+    is_clear = lists or starts or options.target or options.layout
+    if others and numbers and not is_clear and (given is None or not _is_list(table, given)):
+        both = [table.names[i] for i in (others[0], numbers[0])]
+        raise TableError(
+            f"{table.name}: beside lists, {listed(both)} hold one time and one number in each row; "
+            "say --layout nested if each row is a series, --layout wide (or long) if each is a time"
+        )
+    if given is not None:
+        return given
+    counters = [i for i in counters if _is_list(table, i)]
+    for some in (lists, starts, counters):
+        if len(some) > 1:
+            names = listed([table.names[i] for i in some])
+            raise TableError(f"{table.name}: {names} may all be the time; say --timestamp NAME")
+        if some:
+            return some[0]
+    if others:
+        name = table.names[others[0]]
+        raise TableError(
+            f"{table.where(None, others[0])} holds times; say --timestamp {name} if the series "
+            "begin there, or remove the column"
+        )
+    return None
+
+
+def _stamps(table: Table, i: int, options: TableOptions) -> Stamps | TableError | None:
+    """The times of a column, or in the first lists of one; None where it holds none."""
+    if not _is_list(table, i):
+        return stamps_of(table, i, options)
+    kind = table.types[i].value_type
+    if not (cells.is_texts(kind) or cells.by_type(kind) == "times" or is_time_name(table.names[i])):
+        return None
+    for piece in _pieces(table):
+        flat, _ = _flatten(piece, i, None)
+        if flat.rows:
+            return stamps_of(flat, 0, options)
+    return None
+
+
+def _given(table: Table, i: int, options: TableOptions) -> Stamps:
+    stamps = stamps_of(table, i, options, given=True)
+    if not isinstance(stamps, Stamps):
+        raise stamps or TableError(f"{table.where(None, i)} holds no times")
+    return stamps
 
 
 def _listed_times(
-    table: Table, column: int, options: TableOptions, say: Callable[[str], None]
-) -> Callable[[int, int, int], pd.DatetimeIndex]:
-    lists = table.column(column)
+    table: Table,
+    column: int,
+    forms: dict[int, str],
+    options: TableOptions,
+    say: Callable[[str], None],
+) -> Callable[[int, int, int], pd.DatetimeIndex | None]:
+    """A function of row, number of values and column of values that gives the times."""
+    flat, begins = _flatten(table, column, "times")
+    stamps = _given(flat, 0, options)
+    if forms.setdefault(column, stamps.form) != stamps.form:
+        raise TableError(
+            f"{table.where(0, column)}: times are written as {stamps.form}, and as {forms[column]} "
+            "before; write all in one form"
+        )
+    clock = Clock(flat, 0, stamps, options, say) if stamps.counter is None else None
 
-    def times_of(row: int, count: int, target: int) -> pd.DatetimeIndex:
-        inner = pa.chunked_array([lists[row].values])
-        if len(inner) != count:
+    def times_of(row: int, count: int, target: int) -> pd.DatetimeIndex | None:
+        begin, end = begins[row : row + 2]
+        if end - begin != count:
             raise TableError(
-                f"{table.where(row, column)}: {len(inner)} times, and {count} values in "
+                f"{table.where(row, column)}: {end - begin} times, and {count} values in "
                 f"{short(table.names[target])}"
             )
-        part = Table(
-            table.name, [table.names[column]], count, lambda i: inner, [inner.type],
-            lambda _: table.line(row),
-        )  # fmt: skip
-        stamps = stamps_of(part, 0, options, given=True)
-        if not isinstance(stamps, Stamps):
-            raise stamps or TableError(f"{table.where(row, column)} holds no times")
-        order, times = Clock(part, 0, stamps, options, say).order(np.arange(count))
-        if (order != np.arange(count)).any():
+        places = np.arange(begin, end)
+        if clock is None:
+            steps = np.diff(stamps.counter[places])
+            if (steps <= 0).any() or (steps != steps[:1]).any():
+                raise TableError(
+                    f"{table.where(row, column)}: the numbers are no times that are known, and do "
+                    "not count up in even steps; say --date-format"
+                )
+            return None
+        order, times = clock.order(places)
+        if (order != places).any():
             raise TableError(f"{table.where(row, column)}: the times are not in order")
         return times
 
@@ -188,20 +297,17 @@ def _listed_times(
 
 def _counted_times(
     table: Table, column: int, options: TableOptions, say: Callable[[str], None]
-) -> Callable[[int, int, int], pd.DatetimeIndex]:
-    stamps = stamps_of(table, column, options, given=True)
-    if not isinstance(stamps, Stamps) or stamps.counter is not None:
-        raise (
-            stamps
-            if isinstance(stamps, TableError)
-            else TableError(f"{table.where(None, column)} holds no times")
-        )
+) -> Callable[[int, int, int, int], pd.DatetimeIndex]:
+    stamps = _given(table, column, options)
+    if stamps.counter is not None:
+        raise TableError(f"{table.where(None, column)} holds no times")
     clock = Clock(table, column, stamps, options, say)
     freqs = [options.freq] * table.rows
     if options.freq is None and "freq" in table.names:
         freqs = as_text(table.column(table.names.index("freq"))).to_pylist()
 
-    def times_of(row: int, count: int, target: int) -> pd.DatetimeIndex:
+    def times_of(begin: int, row: int, count: int, target: int) -> pd.DatetimeIndex:
+        row += begin  # of the piece
         if not freqs[row]:
             raise TableError(
                 f"{table.where(row)}: {short(table.names[column])} says when the series begins, "
@@ -223,7 +329,7 @@ def step_times(start: pd.DatetimeIndex, freq: str, count: int) -> pd.DatetimeInd
     M for any day of a month.
 
     Raises:
-        CalendarError: pandas does not know the frequency.
+        CalendarError: pandas does not know the frequency, or a month is beyond the year 9999.
     """
     offset = offset_of(freq)
     try:
@@ -237,6 +343,8 @@ def step_times(start: pd.DatetimeIndex, freq: str, count: int) -> pd.DatetimeInd
         return find_calendar(start, f"{7 * offset.n}D").at(np.arange(count))
     if name[0] not in MONTHS or name.startswith("MIN"):
         raise CalendarError(f"{start[0]} is no step of --freq {freq}")
-    months = MONTHS[name[0]] * offset.n
-    first = start[0]
-    return pd.DatetimeIndex([first + pd.DateOffset(months=months * step) for step in range(count)])
+    months = MONTHS[name[0]] * offset.n * np.arange(count)
+    try:
+        return pd.DatetimeIndex([start[0] + pd.DateOffset(months=int(more)) for more in months])
+    except ValueError:
+        raise CalendarError(f"{count} steps from {start[0]} go beyond the year 9999") from None
