@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from data.tables import cells
 from data.tables.items import TableError, TableOptions
@@ -19,6 +20,13 @@ from data.tables.times import Stamps, stamps_of
 
 PANDAS_INDEX = "__index_level_"  # the index of a DataFrame, in Parquet and Arrow
 FEW = 3  # so many rows at least show that a column counts
+MONTHS = 6  # so many different numbers at least show that they are yyyymm
+MONTH_NUMBERS = (1900_01, 2100_12)
+DAY_NUMBERS = (1900_01_01, 2100_12_31)
+SINCE_1970 = [  # 2001 to 2036 in seconds, milliseconds ...; and how many of them are a second
+    (978_307_200 * per, 2_082_758_400 * per, per) for per in (1, 10**3, 10**6, 10**9)
+]
+HOUR, DAY, YEAR = 3600, 86_400, 366 * 86_400  # seconds
 KEEP_ALL = ("all",)  # of TableOptions.keep: no number stands for a missing value
 
 
@@ -96,6 +104,9 @@ def _no_series(
         return {"flags": "flags", "text": "text"}.get(content, content)
     if name.startswith(PANDAS_INDEX):
         return "an index"
+    dated = stamps is not None and stamps.counter is None
+    if dated and may_be_times(table, i, options, stamps.wall):
+        return "times"
     named = is_index_name(name) or is_id_name(name)
     if not (named or is_time_name(name) or part_of_time(name) or i == 0):
         return ""
@@ -104,7 +115,7 @@ def _no_series(
     values = cells.numbers_of(table, i, options)
     if is_index_name(name) and counts_up(values):
         return "an index"
-    if time is not None and stamps is not None and stamps.counter is None:
+    if dated:
         if _is_part(name, values, stamps):
             return "a part of the time"
         found = stamps_of(table, i, options) if is_time_name(name) else None
@@ -112,23 +123,26 @@ def _no_series(
             return "times"
     if is_nameless(name) and (time is not None or np.isnan(values).all()):
         return "no name"
-    if i == 0 and counts_evenly(values):
+    # Beside times, an even rise is no sign of an index; its name is one.
+    hinted = is_index_name(name) or is_time_name(name) or part_of_time(name)
+    if i == 0 and (time is None or hinted) and counts_evenly(values):
         first, last = (f"{value:.10g}" for value in values[[0, -1]])
         raise TableError(
             f"{table.where(None, 0)} holds {first} to {last} in even steps: an index or times "
-            f"(remove it, or say --timestamp {_argument(name)}), or a series (name the series with "
+            f"(remove it, or say --timestamp {argument(name)}), or a series (name the series with "
             "--target); say which"
         )
     if time is None and options.layout is None and (is_id_name(name) or (i == 0 and named)):
         raise TableError(
             f"{table.where(None, i)} has the name of ids or of an index: it may name series below "
-            f"each other (--layout long --id {_argument(name)}), or be a series itself (name the "
+            f"each other (--layout long --id {argument(name)}), or be a series itself (name the "
             "series with --target); say which, or remove it"
         )
     return ""
 
 
-def _argument(name: str) -> str:
+def argument(name: str) -> str:
+    """A name as it can be typed behind an option."""
     return repr(name) if not name.isidentifier() else name
 
 
@@ -146,6 +160,74 @@ def counts_evenly(values: np.ndarray) -> bool:
         return False
     usual = np.median(steps)
     return bool((abs(steps - usual) <= 1e-3 * abs(usual)).mean() > 0.5)
+
+
+def may_be_times(
+    table: Table, i: int, options: TableOptions, wall: np.ndarray | None = None
+) -> bool:
+    """Whether a column of whole numbers looks like times, under any name.
+
+    Its numbers are all days (20240131), or months (202401; six different ones at least), or lie
+    between 2001 and 2036 as seconds to nanoseconds since 1970, in even steps that a clock has.
+
+    Args:
+        table: with this column.
+        i: its number.
+        options: what stands for a missing value.
+        wall: the times of the table, if it has any; moments since 1970 are within a year of them.
+    """
+    values = _whole(table, i, options, MONTH_NUMBERS, DAY_NUMBERS, *(s[:2] for s in SINCE_1970))
+    if values is None or len(values) < FEW:
+        return False
+    distinct = np.unique(values)
+    for bounds, form, least in ((DAY_NUMBERS, "%Y%m%d", 2), (MONTH_NUMBERS, "%Y%m", MONTHS)):
+        if len(distinct) >= least and _are_in(distinct, *bounds):
+            texts = pd.Series(distinct.astype(np.int64).astype(str))
+            return bool(pd.to_datetime(texts, format=form, errors="coerce").notna().all())
+    for low, high, per in SINCE_1970:
+        if _are_in(distinct, low, high):
+            seconds = distinct / per
+            if wall is None:
+                return _are_steps_of_time(seconds)
+            begin, end = (
+                bound.astype("M8[s]").astype(np.int64) for bound in (wall.min(), wall.max())
+            )
+            return _are_in(seconds, begin - YEAR, end + YEAR) and _are_steps_of_time(seconds)
+    return False
+
+
+def holds_whole(table: Table, i: int, options: TableOptions, low: float, high: float) -> bool:
+    """Whether column i holds whole numbers within bounds, and nothing else."""
+    return _whole(table, i, options, (low, high)) is not None
+
+
+def _whole(
+    table: Table, i: int, options: TableOptions, *bounds: tuple[float, float]
+) -> np.ndarray | None:
+    """The numbers of column i where all are whole and within one of the bounds."""
+    if cells.content_of(table, i, options) != "numbers":
+        return None
+    if cells.is_numbers(table.types[i]):  # most columns are told by their first rows
+        first = table.pieces[0] if table.pieces else table
+        start = first.column(i).slice(0, FEW).cast(pa.float64(), safe=False).to_numpy()
+        if not any(_are_in(start, *pair) for pair in bounds):
+            return None
+    values = cells.numbers_of(table, i, options)
+    inside = any(_are_in(values, *pair) for pair in bounds)
+    return values if inside and (values % 1 == 0).all() else None
+
+
+def _are_in(values: np.ndarray, low: float, high: float) -> bool:
+    return len(values) > 0 and bool((values >= low).all() and (values <= high).all())
+
+
+def _are_steps_of_time(seconds: np.ndarray) -> bool:
+    """Whether most steps are the same part of a second or of a day, or the same hours or days."""
+    if not counts_evenly(seconds):
+        return False
+    step = np.median(np.diff(seconds))
+    times = DAY / step if step < HOUR else step / HOUR
+    return step <= 1 or (step <= YEAR and abs(times - round(times)) < 0.01)
 
 
 def _is_part(name: str, values: np.ndarray, stamps: Stamps) -> bool:

@@ -1,7 +1,6 @@
 """Which columns of a long table name its series, and whether a table is long at all."""
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -9,13 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.tables import cells
+from data.tables.choices import Choices, arguments, check_smaller, id_codes, refuse_several
+from data.tables.columns import argument
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_time_name, part_of_time
 from data.tables.table import Table, listed, short
 from data.tables.times import Stamps, stamps_of
 
 MANY = 1.5  # rows for each time: where times repeat so often, several series stand below each other
-NEARLY = 0.95  # an id that gives so many rows a time of their own is one; the others are duplicates
 
 
 def find_ids(
@@ -28,8 +28,8 @@ def find_ids(
     """The columns that name the series of a long table; none where the table is wide.
 
     In this order: one column of a usual name (item_id, unique_id, sku ...), all of such names,
-    one column of text, all of text, one column of integers that repeat. Columns name the series
-    where each series has each time once.
+    one column of text, all of text, one column of integers that repeat, alone or with text.
+    Columns name the series where each series has each time once.
 
     Raises:
         TableError: columns could name series, and it is not clear whether, or which.
@@ -41,7 +41,7 @@ def find_ids(
     if len(distinct) == len(moments):
         return _each_time_once(table, named, texts, moments)
     often = len(moments) >= MANY * len(distinct)
-    choices = _Choices(table, times, np.diff(moments), say)
+    choices = Choices(table, times, np.diff(moments), say)
     for usual, groups in (
         (True, [[i] for i in named]),
         (True, [named]),
@@ -51,61 +51,45 @@ def find_ids(
         chosen = choices.one_of([group for group in groups if group])
         if chosen and not (usual or often):
             _refuse_few(table, chosen, time)
+        if len(chosen) > 1 and not usual:
+            check_smaller(choices, chosen)
         if chosen:
             return chosen
-    if not often:
-        return []
     integers = [i for i in _integers(table, options, time) if i not in named]
-    chosen = choices.one_of([[i] for i in integers])
-    if not chosen and texts:
-        chosen = choices.one_of([[*texts, i] for i in integers])
-    # Where a usual name has no time of its own in each row, the error names the duplicates.
-    return chosen or [i for i in named if len(id_codes(table, [i])[1]) < len(moments)]
+    if often:
+        chosen = _with_integers(choices, named, texts, integers)
+        if chosen:
+            return chosen
+    else:
+        for i in integers:
+            if choices.is_below_each_other(table.texts(i)[0]):
+                _refuse_few(table, [i], time)
+    if often or any(len(table.texts(i)[1]) <= len(moments) // 2 for i in named):
+        _refuse_repeats(table, options, time, choices, [*named, *texts, *integers])
+    return []
 
 
-class _Choices:
-    """Chooses between columns that may name the series.
+def _with_integers(
+    choices: Choices, named: list[int], texts: list[int], integers: list[int]
+) -> list[int]:
+    """One column of integers, or one beside all of text; none where no columns fit.
 
-    Args:
-        table: for the columns.
-        times: of each row the number of its time.
-        steps: from each row to the next, in time.
-        say: gets a line where two columns name the same series.
+    Raises:
+        TableError: several choices fit, or only columns of integers together.
     """
-
-    def __init__(
-        self, table: Table, times: np.ndarray, steps: np.ndarray, say: Callable[[str], None]
-    ):
-        self.table, self.times, self.steps, self.say = table, times, steps, say
-
-    def one_of(self, groups: list[list[int]]) -> list[int]:
-        """The group of columns that gives each series each time once; nearly, if none does.
-
-        Raises:
-            TableError: several groups do, and they make different series.
-        """
-        codes = {tuple(group): id_codes(self.table, group)[0] for group in groups}
-        shares = {group: self._share(codes[group]) for group in codes}
-        fits = [group for group in codes if shares[group] == 1]
-        if len(fits) > 1:
-            if any((codes[a] != codes[b]).any() for a, b in pairwise(fits)):
-                _refuse_several(self.table, fits)
-            others = listed([self.table.names[i] for group in fits[1:] for i in group])
-            name = " ".join(self.table.names[i] for i in fits[0])
-            self.say(f"{self.table.name}: {name!r:.60} names the series; so does {others} (--id)")
-        if not fits:
-            fits = [group for group in codes if shares[group] >= NEARLY]
-        return list(fits[0]) if fits else []
-
-    def _share(self, codes: np.ndarray) -> float:
-        """How many rows have a time that their series has once; 0 where each row is a series."""
-        if codes.max() + 1 == len(codes) and self.times.max() > 0:
-            return 0.0
-        same = codes[1:] == codes[:-1]
-        if (same.sum() == len(codes) - codes.max() - 1) and (self.steps[same] > 0).all():
-            return 1.0  # series below each other, each in order of time
-        pairs = codes.astype(np.int64) * (int(self.times.max()) + 1) + self.times
-        return len(pd.unique(pairs)) / len(pairs)
+    groups = choices.smallest([*named, *texts, *integers])
+    if not groups:  # nearly: the error names the duplicates
+        return choices.one_of([[i] for i in integers]) or (
+            choices.one_of([[*texts, i] for i in integers]) if texts else []
+        )
+    others = [i for i in groups[0] if i not in texts]
+    if len(groups) > 1 or len(others) != 1:
+        refuse_several(choices.table, groups)
+    if len(groups[0]) == 1:
+        return choices.one_of([[i] for i in integers])
+    chosen = [*texts, *others]
+    check_smaller(choices, chosen)
+    return chosen
 
 
 def _moments(stamps: Stamps) -> np.ndarray:
@@ -148,7 +132,8 @@ def _integers(table: Table, options: TableOptions, time: int) -> list[int]:
         for i, name in enumerate(table.names)
         if i != time
         and name not in options.target
-        and not (part_of_time(name) or is_time_name(name))
+        and not is_time_name(name)
+        and part_of_time(name) in (None, "day")  # a tag is a label, if no day
         and _repeats(table, i)
     ]
 
@@ -159,34 +144,11 @@ def _repeats(table: Table, i: int) -> bool:
         return False
     if not cells.is_texts(kind):
         column = table.column(i)
-        if column.null_count or (kind == pa.float64() and (column.to_numpy() % 1 != 0).any()):
+        if column.null_count or (kind == pa.float64() and not _are_whole(column.to_numpy())):
             return False
     codes, texts = table.texts(i)
     integers = pc.all(pc.match_substring_regex(texts, r"^\s*\d+\s*$")).as_py()
     return bool(integers and np.bincount(codes).min() > 1)
-
-
-def id_codes(table: Table, ids: list[int]) -> tuple[np.ndarray, list[str]]:
-    """Of each row the number of its series, and the series' names; in order of appearance.
-
-    Raises:
-        TableError: a cell of an id is empty.
-    """
-    codes, names = None, None
-    for i in ids:
-        own, texts = table.texts(i)
-        empty = pc.equal(pc.utf8_trim_whitespace(texts), "").to_numpy(zero_copy_only=False)
-        if empty.any():
-            row = int(np.argmax(empty[own]))
-            raise TableError(f"{table.where(row, i)}: the cell is empty; it names the series")
-        if codes is None:
-            codes, names = own, texts.to_pylist()
-            continue
-        joined, found = pd.factorize(codes.astype(np.int64) * len(texts) + own)
-        pairs = zip(*(part.tolist() for part in np.divmod(found, len(texts))), strict=True)
-        names = [f"{names[a]}/{texts[b].as_py()}" for a, b in pairs]
-        codes = joined
-    return codes, names
 
 
 def _each_time_once(
@@ -205,24 +167,90 @@ def _each_time_once(
         if 0 < (~same).sum() == codes.max() and (steps[same] > 0).all():
             raise TableError(
                 f"{table.name}: column {short(table.names[i])} may name series below each other "
-                f"(--id {table.names[i]}), or be text beside one unsorted series (--layout wide); "
-                "say which"
+                f"(--id {argument(table.names[i])}), or be text beside one unsorted series "
+                "(--layout wide); say which"
             )
     return []
 
 
-def _refuse_several(table: Table, fits: list[tuple[int, ...]]) -> None:
-    names = [" ".join(table.names[i] for i in ids) for ids in fits]
-    ways = " or ".join(f"--id {name}" for name in names[:4])
-    raise TableError(f"{table.name} is long, and several columns may name its series: say {ways}")
-
-
 def _refuse_few(table: Table, ids: list[int], time: int) -> None:
-    names = " ".join(table.names[i] for i in ids)
+    names = arguments(table, ids)
     raise TableError(
         f"{table.name}: some times of column {short(table.names[time])} are there twice; this is a "
         f"long table (--id {names}), or a wide one (--layout wide, and keep one row for each time)"
     )
+
+
+def _refuse_repeats(
+    table: Table, options: TableOptions, time: int, choices: Choices, tried: list[int]
+) -> None:
+    """Refuses times that repeat, where no columns that were tried tell the rows apart.
+
+    Others may: another part of the time, flags, dates, numbers that are rarely there.
+    """
+    others = [
+        i
+        for i, name in enumerate(table.names)
+        if i not in (time, *tried) and name not in options.target and _may_name(table, i)
+    ]
+    parts = [i for i in others if part_of_time(table.names[i]) or is_time_name(table.names[i])]
+    groups = choices.smallest([*parts, *tried, *(i for i in others if i not in parts)])
+    split = [i for i in parts if any(i in group for group in groups)]
+    if split:
+        names = listed([table.names[i] for i in (time, *split)])
+        raise TableError(
+            f"{table.name}: the time stands in several columns ({names}); join them into one, as "
+            "2024-01-31 23:00"
+        )
+    if groups:
+        refuse_several(table, groups)
+    if len(table.names) > 2:
+        refuse_twice(table, time, choices.times)
+
+
+def refuse_twice(table: Table, time: int, keys: np.ndarray) -> None:
+    """Refuses rows that have the same time.
+
+    Args:
+        table: for the message.
+        time: the column of times.
+        keys: of each row a number for its series and time; one is there twice at least.
+
+    Raises:
+        TableError: always.
+    """
+    second = int(np.argmax(pd.Series(keys).duplicated()))
+    first = int(np.argmax(keys == keys[second]))
+    raise TableError(
+        f"{table.name}, rows {table.line(first)} and {table.line(second)}, column "
+        f"{short(table.names[time])}: {table.cell(first, time)} is there twice, as many times are; "
+        "name all columns that tell the series apart with --id; if the time goes on in another "
+        "column, join the two; if rows are there twice, keep one of them"
+    )
+
+
+def _may_name(table: Table, i: int) -> bool:
+    kind = table.types[i]
+    if pa.types.is_floating(kind):
+        return _are_whole(table.column(i).cast(pa.float64()).to_numpy())
+    is_date = cells.by_type(kind) == "times"
+    return is_date or cells.is_texts(kind) or pa.types.is_boolean(kind) or pa.types.is_integer(kind)
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    return bool(np.isfinite(values).all() and (values % 1 == 0).all())
+
+
+def check_given(table: Table, ids: list[int], time: int, stamps: Stamps) -> None:
+    """Refuses ids that users gave, and that leave most times of a series there twice.
+
+    Raises:
+        TableError: they do.
+    """
+    times, _ = pd.factorize(_moments(stamps))
+    keys = id_codes(table, ids)[0].astype(np.int64) * len(times) + times
+    if len(pd.unique(keys)) * MANY <= len(keys):
+        refuse_twice(table, time, keys)
 
 
 def ids_of_long(

@@ -1,48 +1,64 @@
 """What the names of columns say: times, ids, counters, parts of a time."""
 
 import re
+import unicodedata
 
 # fmt: off
 TIME_NAMES = frozenset((
-    "timestamp", "timestamps", "date", "datetime", "dates", "ds", "time", "times", "year", "month",
-    "week", "quarter", "period", "day", "ts", "epoch", "unix", "datum", "zeit", "fecha", "jahr",
-    "monat", "yearmonth", "yyyymm", "yyyymmdd",
+    "timestamp", "timestamps", "date", "datetime", "dates", "ds", "time", "times", "ts", "epoch",
+    "unix", "datum", "zeit", "zeitpunkt", "zeitstempel", "horodatage", "dateheure", "fecha",
+    "fechahora", "datahora", "dataora", "tijd", "tijdstip", "日時", "日付", "日期", "时间",
+    "时间戳", "年月日",
+))
+# Numbers below them may be times; but not of the table where another column has a name above.
+OTHER_TIME_NAMES = frozenset((
+    "period", "yearmonth", "yyyymm", "yyyymmdd", "timeperiod", "jahrmonat", "anomes", "mesano",
+    "anneemois", "annomese", "年月", "periode", "periodo", "createdat", "updatedat", "opentime",
+    "closetime", "calday", "calmonth", "budat",
 ))
 # time_utc, utc_timestamp, unix_time, start_date: a name of a time with one more word.
 TIME_WORDS = frozenset((
     "timestamp", "date", "datetime", "time", "ts", "epoch", "utc", "local", "unix", "start", "end",
     "begin", "from", "stamp", "index", "event", "obs", "observation", "valid", "cet", "gmt", "s",
-    "ms", "us", "ns", "seconds",
+    "ms", "us", "ns", "seconds", "datum", "zeit", "uhrzeit", "fecha", "hora",
 ))
 ID_NAMES = frozenset((
     "id", "item", "series", "sku", "store", "symbol", "ticker", "uid", "itemid", "seriesid",
     "uniqueid",
 ))
-INDEX_NAMES = frozenset(("no", "nr", "index", "idx", "row", "rownum", "step", "steps", "#", "n"))
+INDEX_NAMES = frozenset((
+    "no", "nr", "index", "idx", "row", "rownum", "rownumber", "step", "steps", "#", "n", "lfdnr",
+    "laufendenummer", "sno", "srno", "slno", "番号", "序号",
+))
 # fmt: on
-PART_NAMES = {
-    "year": "year",
-    "quarter": "quarter",
-    "month": "month",
-    "day": "day",
-    "hour": "hour",
-    "minute": "minute",
+PARTS = {
+    "year": "year jahr ano annee anno jaar 年 年份",
+    "quarter": "quarter quartal trimestre kwartaal 季度 四半期",
+    "month": "month monat mes mois mese maand 月 月份",
+    "week": "week weekofyear woche semana semaine settimana 周 週",
+    "day": "day tag dia jour giorno dag 日",
+    "hour": "hour stunde hora heure ora uur 時 时 時間 小时",
+    "minute": "minute minuto minuut 分",
     "second": "second",
-    "dayofweek": "dayofweek",
-    "weekday": "dayofweek",
-    "dayofyear": "dayofyear",
-    "yday": "dayofyear",
-    "week": "week",
-    "weekofyear": "week",
+    "dayofweek": "dayofweek weekday wochentag diasemana",
+    "dayofyear": "dayofyear yday doy",
 }
+PART_NAMES = {name: part for part, names in PARTS.items() for name in names.split()}
+DATES = ("year", "quarter", "month", "week", "day")  # parts that may be all of a time
+# A tag is a label too, and dia a blood pressure.
+DATE_NAMES = {name for part in DATES for name in PARTS[part].split()} - {"weekofyear", "tag", "dia"}
 
 
 def is_time_name(name: str) -> bool:
-    """Whether numbers under this name may be times: timestamp, date, ds, unix_time ..."""
+    """Whether numbers under this name may be times: timestamp, year, mes, created_at ..."""
+    joined = "".join(_words(name))
+    return joined in OTHER_TIME_NAMES or joined in DATE_NAMES or is_whole_time_name(name)
+
+
+def is_whole_time_name(name: str) -> bool:
+    """Whether a name is that of the times of a table, not of a part or of another time."""
     words = _words(name)
-    if not words:
-        return False
-    if len(words) == 1 or "".join(words) in TIME_NAMES:
+    if len(words) < 2 or "".join(words) in TIME_NAMES:
         return "".join(words) in TIME_NAMES
     return all(word in TIME_WORDS for word in words) and any(word in TIME_NAMES for word in words)
 
@@ -59,8 +75,8 @@ def is_nameless(name: str) -> bool:
 
 
 def is_index_name(name: str) -> bool:
-    """Whether a counter under this name is an index: none, step, No, index ..."""
-    return is_nameless(name) or name.strip().lower() in INDEX_NAMES
+    """Whether a counter under this name is an index: none, step, No., Lfd. Nr., index ..."""
+    return is_nameless(name) or re.sub(r"[\s._-]+", "", _plain(name).lower()) in INDEX_NAMES
 
 
 def part_of_time(name: str) -> str | None:
@@ -80,6 +96,14 @@ def are_numbered(names: list[str]) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name in lower case: 'Local Time (UTC)' -> local, time, utc."""
-    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", name)
-    return re.findall(r"[a-z]+", spaced.lower())
+    """The words of a name in lower case: 'Local Time (UTC)' -> local, time, utc; 'Año' -> ano."""
+    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", _plain(name)).lower()
+    # 2024年 is the values of a year, and no name of times.
+    whole = re.fullmatch(r"\s*([\u3041-\u9fff]+)\s*", spaced)
+    return [whole[1]] if whole else re.findall(r"[a-z]+", spaced)
+
+
+def _plain(name: str) -> str:
+    """A name without its accents."""
+    parts = unicodedata.normalize("NFKD", name)
+    return "".join(part for part in parts if not unicodedata.combining(part))

@@ -63,7 +63,7 @@ def give(tmp_path, capsys):
         ("id,V1,V2\ns1,1,2\n,3,4\n", ", row 3: the first cell is empty; it names the series"),
         ("id,ds,y\nA,1,2\n,2,4\n", ", row 3, column 'id': the cell is empty; it names"),
         ("id,ds,y\nA,1,2\nA,2,x\n", ", row 3, column 'y': 'x' is not a number"),
-        (WIDE + "2016-01-02,5,6\n", ", rows 3 and 4, column 'date': 2016-01-02 00:00:00 is there"),
+        (WIDE + "2016-01-02,5,6\n", ", rows 3 and 4, column 'date': 2016-01-02 is there twice"),
         (WIDE + ",5,6\n", ", row 4, column 'date': the cell is empty, and not a time like"),
         (WIDE + "31.12.2020,5,6\n", ", row 4, column 'date': '31.12.2020' is not a time like"),
         (WIDE.replace("b", "a", 1), ", header: two columns are named 'a'; names must differ"),

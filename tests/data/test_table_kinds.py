@@ -220,7 +220,7 @@ def reads(monkeypatch):
 
 def test_wide_parquet_is_read_column_by_column(tmp_path, reads):
     """Memory would hold all columns of a file."""
-    WIDE.to_parquet(tmp_path / "t.parquet")
+    WIDE.to_parquet(tmp_path / "t.parquet", row_group_size=2)
     items = read_items([tmp_path / "t.parquet"])
     next(items)
     assert (None, "b") not in reads
@@ -234,7 +234,7 @@ def test_long_parquet_is_read_by_row_groups(tmp_path, reads):
     frame.to_parquet(tmp_path / "t.parquet", row_group_size=4)
     items = read_items([tmp_path / "t.parquet"])
     assert next(items).id == "A0"
-    assert [group for group, column in reads if column == "target"] == [0]
+    assert {group for group, column in reads if column == "target"} == {0}
     rest = {item.id: item.values for item in items}
     assert list(rest) == ["B0", "A1", "B1", "A2", "B2"]
     for name, values in rest.items():
