@@ -5,6 +5,7 @@ import glob
 import gzip
 import io
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -58,10 +59,10 @@ def find_files(
         if path.is_dir():
             found |= dict.fromkeys(_in_folder(path, say))
         elif not path.exists() and not path.is_symlink() and glob.has_magic(str(path)):
-            matches = sorted(glob.glob(str(path), recursive=True))
+            matches = sorted(map(Path, glob.glob(str(path), recursive=True)))
             if not matches:
                 raise TableError(f"no file fits {path}")
-            for match in map(Path, matches):
+            for match in matches:
                 files = _in_folder(match, say) if match.is_dir() else [match]
                 found |= dict.fromkeys(files)
         else:
@@ -84,6 +85,44 @@ def _in_folder(folder: Path, say: Callable[[str], None]) -> list[Path]:
         names = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
         say(f"{folder}: {len(others)} other files are passed over ({names})")
     return tables
+
+
+def groups_of(paths: Sequence[str | Path]) -> list[list[Path]]:
+    """The files of each folder and glob, and those that are given one by one."""
+    groups = [find_files([path]) for path in paths]
+    return [*groups, [group[0] for group in groups if len(group) == 1]]
+
+
+def check_order(groups: list[list[Path]], sources: Sequence[str]) -> None:
+    """Refuses files that go on from each other in an order that is that of names alone.
+
+    Args:
+        groups: of `groups_of`.
+        sources: the files of one series.
+
+    Raises:
+        TableError: part_10 comes before part_2.
+    """
+    for group in groups:
+        files = [file for file in group if str(file) in set(sources)]
+        in_order = sorted(files, key=_by_numbers)
+        if files == sorted(files) and files != in_order:
+            before, after = next(
+                pair for pair in zip(files, in_order, strict=True) if pair[0] != pair[1]
+            )
+            raise TableError(
+                f"{before} comes before {after} in the order of names, and no times or numbers in "
+                "the rows say where each file goes on; give the files one by one in their order, "
+                "or name them so (01, 02 ... 10)"
+            )
+
+
+def _by_numbers(path: Path) -> list[list[str | int]]:
+    """The parts of a path, to be compared: their numbers as numbers."""
+    return [
+        [int(text) if text.isdecimal() else text for text in re.split(r"(\d+)", part)]
+        for part in path.parts
+    ]
 
 
 def kind_of(path: Path) -> str:
@@ -176,6 +215,11 @@ def check_is_text(path: Path, start: bytes, encoding: str | None) -> None:
     if encoding is None and start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise TableError(f"{path} is UTF-16 text; say --encoding utf-16, or save it in UTF-8")
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    # In UTF-16 zeros stand between the letters.
+    excel = re.match(rb"\W*(sep=[^\r\n]{1,3}?)\"?[\r\n]", text.replace(b"\0", b""), re.IGNORECASE)
+    if excel:
+        line = excel[1].decode(errors="replace")
+        raise TableError(f"{path}, row 1: {line!r} is a note for Excel, no header; remove the row")
     if encoding is None and b"\0" in text:
         raise TableError(f"{path} is not text (it holds bytes of zero); {AS_CSV}")
     if text.startswith((b"{", b"[")):

@@ -7,12 +7,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.tables.files import find_files, kind_of, stem_of
+from data.tables.files import check_order, find_files, groups_of, kind_of, stem_of
 from data.tables.items import LAYOUTS, Item, TableError, TableOptions
 from data.tables.nested import is_nested, items_of_nested
-from data.tables.rows import is_rows, is_rows_table, items_of_rows, items_of_rows_table
-from data.tables.series import items_of_table
-from data.tables.table import Table
+from data.tables.rows import (
+    check_title,
+    is_rows,
+    is_rows_table,
+    items_of_rows,
+    items_of_rows_table,
+)
+from data.tables.series import SPREAD, items_of_table, may_be_dates, refuse_dates
+from data.tables.table import Table, listed
 from data.tables.text import check_header, read_head, read_text
 from data.tables.tsf import items_of_tsf
 from data.tables.typed import arrow_table, frame_table, parquet_table
@@ -47,7 +53,7 @@ def read_items(
     options = _checked(options)
     files = find_files(paths, say)
     if options.files == "join":
-        yield from _joined(files, options, say)
+        yield from _joined(files, paths, options, say)
         return
     sources: dict[str, str] = {}
     for path in files:
@@ -88,8 +94,10 @@ def _items_of_file(path: Path, options: TableOptions, say: Callable[[str], None]
         raise TableError(f"{path} is a text file, which holds no lists; nested tables are Parquet")
     if kind == "text":
         head = read_head(path, options, say)
+        if options.layout != "rows":
+            check_title(path, head)
         if is_rows(head, options):
-            yield from items_of_rows(path, head, options)
+            yield from items_of_rows(path, head, options, say)
             return
         check_header(path, head, options)
         yield from items_of_table(read_text(path, head, options, say), options, say)
@@ -112,34 +120,92 @@ def _items_of_typed(
         yield from items_of_table(table, options, say)
 
 
-def _joined(files: list[Path], options: TableOptions, say: Callable[[str], None]) -> Iterator[Item]:
+def _joined(
+    files: list[Path],
+    paths: Sequence[str | Path],
+    options: TableOptions,
+    say: Callable[[str], None],
+) -> Iterator[Item]:
     """Series whose rows lie in several files; held until their last file is read."""
     last: dict[str, int] = {}
     for number, path in enumerate(files):
         for item in _items_of_file(path, options, _silent):
+            if last.get(item.id) == number:
+                _refuse_twice(item, item.source, options)
             last[item.id] = number
     held: dict[str, list[Item]] = {}
+    joiner = _Joiner(paths, say)
     for number, path in enumerate(files):
         for item in _items_of_file(path, options, say):
             parts = [*held.pop(item.id, []), item]
             if last[item.id] > number:
                 held[item.id] = parts
             else:
-                yield _join(parts)
+                yield joiner.join(parts) if len(parts) > 1 else item
+    joiner.say_missing()
 
 
-def _join(parts: list[Item]) -> Item:
-    if len(parts) == 1:
-        return parts[0]
-    first = parts[0]
-    with_times = [part.times is not None for part in parts]
-    if not all(with_times):
-        if any(with_times):
+class _Joiner:
+    """Makes one item of the parts of a series: by their times, a counter, or the order of files.
+
+    Args:
+        paths: as users gave them.
+        say: gets the order of files, and how many steps of counters are not there.
+    """
+
+    def __init__(self, paths: Sequence[str | Path], say: Callable[[str], None]):
+        self.paths, self.say = paths, say
+        self.groups: list[list[Path]] = []
+        self.checked: set[tuple[str, ...]] = set()  # files whose order was looked at
+        self.missing = self.series = 0
+
+    def join(self, parts: list[Item]) -> Item:
+        """One item; its parts are in the order of their files.
+
+        Raises:
+            TableError: they do not fit together, or their order is not known.
+        """
+        kinds = {
+            "times" if part.times is not None else "a counter" if part.counter else "neither"
+            for part in parts
+        }
+        if len(kinds) > 1:
+            found = " and ".join(sorted(kinds, reverse=True))
             raise TableError(
-                f"the series {first.id!r:.60} has times in one file and none in another; it cannot "
-                "be joined"
+                f"the series {parts[0].id!r:.60} has {found} in different files; it cannot be "
+                "joined"
             )
-        return first._replace(values=np.concatenate([part.values for part in parts]))
+        if kinds == {"times"}:
+            return _join_by_time(parts)
+        if kinds == {"a counter"}:
+            item, missing = _join_by_counter(parts)
+            self.missing += missing
+            self.series += missing > 0
+            return item
+        self._check_order(tuple(part.source for part in parts))
+        return parts[0]._replace(values=np.concatenate([part.values for part in parts]))
+
+    def _check_order(self, sources: tuple[str, ...]) -> None:
+        if sources in self.checked:
+            return
+        self.groups = self.groups or groups_of(self.paths)
+        check_order(self.groups, sources)
+        if not self.checked:
+            names = listed([Path(source).name for source in sources])
+            self.say(f"series without times go on from file to file in this order: {names}")
+        self.checked.add(sources)
+
+    def say_missing(self) -> None:
+        """Says how many steps are in none of the files."""
+        if self.missing:
+            self.say(
+                f"steps of counters that are in no file: {self.missing}, of {self.series} series; "
+                "they become missing values"
+            )
+
+
+def _join_by_time(parts: list[Item]) -> Item:
+    first = parts[0]
     zones = {str(part.times.tz) for part in parts}
     if len(zones) > 1 and "None" in zones:
         raise TableError(
@@ -161,6 +227,51 @@ def _join(parts: list[Item]) -> Item:
             f"{sources[at + 1]}; keep one row for each time"
         )
     return Item(first.id, times, values, first.source, first.first_row)
+
+
+def _join_by_counter(parts: list[Item]) -> tuple[Item, int]:
+    """One series, and how many steps are in none of its files."""
+    first = parts[0]
+    steps = {step for part in parts if (step := part.counter[1])}
+    if len(steps) > 1:
+        raise TableError(
+            f"the series {first.id!r:.60} counts in steps of {min(steps)} and of {max(steps)} in "
+            "different files; it cannot be joined"
+        )
+    counts = [
+        part.counter[0] + part.counter[1] * np.arange(len(part.values), dtype=np.int64)
+        for part in parts
+    ]
+    numbers, values = np.concatenate(counts), np.concatenate([part.values for part in parts])
+    sources = np.repeat([part.source for part in parts], [len(count) for count in counts])
+    there = ~np.isnan(values)  # what is missing in one file may be in another
+    found, sources = numbers[there], sources[there]
+    order = np.argsort(found, kind="stable")
+    same = np.flatnonzero(np.diff(found[order]) == 0)
+    if len(same):
+        at = order[same[0]]
+        raise TableError(
+            f"the series {first.id!r:.60} has {found[at]} in {sources[at]} and in "
+            f"{sources[order[same[0] + 1]]}; keep one row for each number, or remove this column "
+            "if it counts from the start in each file"
+        )
+    present = np.unique(numbers)
+    step = max(steps, default=int(np.diff(present).min()) if len(present) > 1 else 1)
+    places = (numbers - present[0]) // step
+    length = int(places.max()) + 1
+    gaps = length - len(present)
+    if gaps and may_be_dates(present[0], present[-1]):
+        at = int(np.argmax(np.diff(present) > step))
+        refuse_dates(f"the series {first.id!r:.60}", present[at], present[at + 1])
+    if ((numbers - present[0]) % step).any() or length > SPREAD * len(present):
+        raise TableError(
+            f"the series {first.id!r:.60} counts {present[0]} to {present[-1]} from "
+            f"{first.source} to {parts[-1].source}, but not in even steps; it cannot be joined"
+        )
+    joined = np.full(length, np.nan)
+    joined[places[there]] = values[there]
+    counter = (int(present[0]), step)
+    return Item(first.id, None, joined, first.source, first.first_row, counter), gaps
 
 
 def items_of_frame(

@@ -1,6 +1,7 @@
 """Items of wide and long tables, one by one."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,12 @@ from data.tables.columns import check_sentinel
 from data.tables.ids import id_codes
 from data.tables.items import Item, TableError, TableOptions
 from data.tables.layouts import Layout, find_layout
+from data.tables.names import is_index_name
 from data.tables.table import Table, short
 from data.tables.zones import Clock
 
 SPREAD = 10  # a counter may leave out so many steps for each that it has
+LONG = 10_000  # a counter of so many digits may be dates: yymmdd, yyyyww ...
 
 
 def items_of_table(
@@ -37,25 +40,27 @@ def _wide(
     table: Table, layout: Layout, options: TableOptions, say: Callable[[str], None]
 ) -> Iterator[Item]:
     rows = np.arange(table.rows)
-    order, times, places = _in_order(table, layout, rows, options, say)
+    clock = _clock_of(table, layout, options, say)
+    order, times, counter, places = _in_order(rows, clock)
     sorted_already = bool((order == rows).all())
     first_row = table.line(0)
     if not sorted_already:
         say(f"{table.where(None, layout.time)}: the rows are not in order of time; they are sorted")
+    if isinstance(clock, _Counter):
+        clock.say_missing(say)
     for i in layout.values:
         values = cells.numbers_of(table, i, options, say)
         values = values if sorted_already else values[order]
         check_sentinel(table, table.names[i], values, options)
-        yield Item(table.names[i], times, _spread(values, places), table.name, first_row)
+        values = _spread(values, places)
+        yield Item(table.names[i], times, values, table.name, first_row, counter)
 
 
 def _long(
     table: Table, layout: Layout, options: TableOptions, say: Callable[[str], None]
 ) -> Iterator[Item]:
     codes, names = id_codes(table, layout.ids)
-    clock = None
-    if layout.stamps is not None and layout.stamps.counter is None:
-        clock = Clock(table, layout.time, layout.stamps, options, say)
+    clock = _clock_of(table, layout, options, say)
     several = len(layout.values) > 1
     if several:
         say(
@@ -64,7 +69,7 @@ def _long(
         )
     unsorted = 0
     for code, rows, columns in _whole_series(table, layout, codes, options, say):
-        order, times, places = _in_order(table, layout, rows, options, say, clock)
+        order, times, counter, places = _in_order(rows, clock)
         inner = np.searchsorted(rows, order)
         unsorted += not (order == rows).all()
         for i, column in zip(layout.values, columns, strict=True):
@@ -72,11 +77,13 @@ def _long(
             values = column[inner]
             check_sentinel(table, item, values, options)
             first_row = int(rows[0]) + table.line_of_first
-            yield Item(item, times, _spread(values, places), table.name, first_row)
+            yield Item(item, times, _spread(values, places), table.name, first_row, counter)
     if unsorted:
         say(
             f"{table.name}: the rows of {unsorted} series are not in order of time; they are sorted"
         )
+    if isinstance(clock, _Counter):
+        clock.say_missing(say)
 
 
 def _whole_series(
@@ -114,46 +121,112 @@ def _whole_series(
             yield code, np.concatenate(rows), joined
 
 
-def _in_order(
-    table: Table,
-    layout: Layout,
-    rows: np.ndarray,
-    options: TableOptions,
-    say: Callable[[str], None],
-    clock: Clock | None = None,
-) -> tuple[np.ndarray, pd.DatetimeIndex | None, np.ndarray | None]:
-    """The rows of one series in order, their times, and their steps where a counter has gaps."""
+class _Order(NamedTuple):
+    """The rows of one series in order, and what is known of each.
+
+    Attributes:
+        rows: in order of time, or of the counter.
+        times: of each; None without times.
+        counter: of the item, see Item.
+        places: steps from the first, where steps of a counter are not there.
+    """
+
+    rows: np.ndarray
+    times: pd.DatetimeIndex | None = None
+    counter: tuple[int, int] | None = None
+    places: np.ndarray | None = None
+
+
+class _Counter:
+    """Orders rows by a column that counts, and counts the steps that are not there."""
+
+    def __init__(self, table: Table, layout: Layout):
+        self.table, self.time = table, layout.time
+        self.numbers = layout.stamps.counter
+        named = is_index_name(table.names[layout.time])
+        self.may_be_dates = not named and may_be_dates(self.numbers.min(), self.numbers.max())
+        self.missing = self.series = 0
+
+    def order(self, rows: np.ndarray) -> _Order:
+        numbers = self.numbers[rows]
+        order = np.argsort(numbers, kind="stable")
+        rows, numbers = rows[order], numbers[order]
+        steps = np.diff(numbers)
+        if not len(steps):
+            return _Order(rows, None, (int(numbers[0]), 0))
+        step = int(steps.min())
+        if step == 0:
+            self._refuse_twice(rows, int(np.argmin(steps)))
+        places = (numbers - numbers[0]) / step
+        if (places % 1 != 0).any() or places[-1] >= SPREAD * len(rows):
+            raise TableError(
+                f"{self.table.where(rows[1], self.time)}: the numbers are no times that are known, "
+                "and do not count in even steps; say --date-format, or name the values with "
+                "--target"
+            )
+        counter = int(numbers[0]), step
+        if (steps == step).all():
+            return _Order(rows, None, counter)
+        if self.may_be_dates:
+            at = int(np.argmax(steps > step))
+            refuse_dates(
+                self.table.where(rows[at + 1], self.time), int(numbers[at]), int(numbers[at + 1])
+            )
+        self.missing += int(places[-1]) + 1 - len(rows)
+        self.series += 1
+        return _Order(rows, None, counter, places.astype(np.int64))
+
+    def _refuse_twice(self, rows: np.ndarray, at: int) -> None:
+        lines = sorted((self.table.line(rows[at]), self.table.line(rows[at + 1])))
+        raise TableError(
+            f"{self.table.name}, rows {lines[0]} and {lines[1]}, column "
+            f"{short(self.table.names[self.time])}: {self.numbers[rows[at]]} is there twice; keep "
+            "one row of it"
+        )
+
+    def say_missing(self, say: Callable[[str], None]) -> None:
+        """Says how many steps the series lack together."""
+        if self.missing:
+            series = f", of {self.series} series" if self.series > 1 else ""
+            say(
+                f"{self.table.where(None, self.time)} is read as a counter; steps that are not "
+                f"there: {self.missing}{series}; they become missing values"
+            )
+
+
+def _clock_of(
+    table: Table, layout: Layout, options: TableOptions, say: Callable[[str], None]
+) -> Clock | _Counter | None:
+    """What orders the rows of a series."""
     if layout.stamps is None:
-        return rows, None, None
-    if layout.stamps.counter is None:
-        clock = clock or Clock(table, layout.time, layout.stamps, options, say)
-        return *clock.order(rows), None
-    return (*_by_counter(table, layout, rows),)
+        return None
+    if layout.stamps.counter is not None:
+        return _Counter(table, layout)
+    return Clock(table, layout.time, layout.stamps, options, say)
 
 
-def _by_counter(
-    table: Table, layout: Layout, rows: np.ndarray
-) -> tuple[np.ndarray, None, np.ndarray | None]:
-    counter = layout.stamps.counter[rows]
-    order = np.argsort(counter, kind="stable")
-    rows, counter = rows[order], counter[order]
-    steps = np.diff(counter)
-    if not len(steps):
-        return rows, None, None
-    if steps.min() == 0:
-        at = int(np.argmin(steps))
-        lines = sorted((table.line(rows[at]), table.line(rows[at + 1])))
-        raise TableError(
-            f"{table.name}, rows {lines[0]} and {lines[1]}, column "
-            f"{short(table.names[layout.time])}: {counter[at]} is there twice; keep one row of it"
-        )
-    places = (counter - counter[0]) / steps.min()
-    if (places % 1 != 0).any() or places[-1] >= SPREAD * len(rows):
-        raise TableError(
-            f"{table.where(rows[1], layout.time)}: the numbers are no times that are known, and do "
-            "not count in even steps; say --date-format, or name the values with --target"
-        )
-    return rows, None, None if (steps == steps[0]).all() else places.astype(np.int64)
+def _in_order(rows: np.ndarray, clock: Clock | _Counter | None) -> _Order:
+    if clock is None:
+        return _Order(rows)
+    return _Order(*clock.order(rows)) if isinstance(clock, Clock) else clock.order(rows)
+
+
+def may_be_dates(first: int, last: int) -> bool:
+    """Whether numbers with gaps may be dates; not where they begin as a counter does."""
+    return first > 1 and last >= LONG
+
+
+def refuse_dates(where: str, before: int, after: int) -> None:
+    """Refuses a long counter with gaps.
+
+    Raises:
+        TableError: always.
+    """
+    raise TableError(
+        f"{where}: {after} comes after {before}; these are dates of a form that is not known "
+        "(say --date-format, or write ISO 8601: 2020-01-31, 2020-W05), or a counter whose steps "
+        "are not all there (count from 0, or remove the column if the rows lie in order); say which"
+    )
 
 
 def _spread(values: np.ndarray, places: np.ndarray | None) -> np.ndarray:
