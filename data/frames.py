@@ -73,7 +73,7 @@ def series_of_frame(
     if series[0].timeline.has_times:
         future = _times(series, df[timestamp_column])
     else:
-        future = _counters(df[timestamp_column], numbers, order[::horizon], horizon)
+        future = np.concatenate([one.timeline.future for one in series])
     future_ids = df[id_column].iloc[pd.Series(numbers).drop_duplicates().index[order]]
     out = pd.DataFrame({id_column: future_ids.array, timestamp_column: future})
     return series, out
@@ -133,14 +133,3 @@ def _times(series: list[Series], column: pd.Series) -> pd.Index:
             "goes beyond; convert it with .dt.as_unit('us'), or forecast fewer steps"
         ) from None
     return future.astype(dtype) if is_arrow else future
-
-
-def _counters(
-    column: pd.Series, numbers: np.ndarray, order: np.ndarray, horizon: int
-) -> np.ndarray:
-    """Counters go on by the smallest step of each series, from its last."""
-    by_id = pd.Series(column.to_numpy().astype(np.int64)).groupby(numbers)
-    last = by_id.max().to_numpy()
-    step = by_id.agg(lambda one: np.diff(np.sort(one)).min() if len(one) > 1 else 1).to_numpy()
-    future = last[order, None] + step[order, None] * np.arange(1, horizon + 1)
-    return future.ravel()

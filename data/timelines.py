@@ -19,7 +19,7 @@ class Timeline(NamedTuple):
     """The steps that are looked back on, and those to forecast.
 
     Attributes:
-        past: times, or step numbers counted from 1, of the looked-back part [n].
+        past: times, or step numbers, of the looked-back part [n].
         future: of the steps to forecast [H].
         rows: where in `past` the rows of the table stand.
         frequency: one step in words; None for step numbers.
@@ -92,7 +92,7 @@ def series_of(
         if wanted and item.id not in wanted:
             continue
         if item.times is None:
-            timeline = count_steps(len(item.values), length, horizon)
+            timeline = count_steps(len(item.values), length, horizon, item.counter)
         elif item.times is not times:  # the columns of a wide table share them
             try:
                 timeline = find_steps(item, length, horizon, freq)
@@ -184,10 +184,17 @@ def check_wanted(wanted: list[str], names: list[str]) -> None:
         raise TableError(f"--columns: no series {name!r:.60}; {start} {', '.join(there)}")
 
 
-def count_steps(end: int, length: int, horizon: int) -> Timeline:
-    """The timeline of a series of `end` values without times; its steps count from 1."""
-    past = np.arange(max(end - length, 0), end)
-    return Timeline(past + 1, np.arange(end, end + horizon) + 1, past - past[:1], None)
+def count_steps(
+    end: int, length: int, horizon: int, counter: tuple[int, int] | None = None
+) -> Timeline:
+    """The timeline of a series of `end` values without times.
+
+    Its steps count from 1, or as `counter` says, which is that of an item.
+    """
+    first, step = counter or (1, 1)
+    step = step or 1  # of a single row
+    past, future = np.arange(max(end - length, 0), end), np.arange(end, end + horizon)
+    return Timeline(first + step * past, first + step * future, past - past[:1], None)
 
 
 def find_steps(item: Item, length: int, horizon: int, freq: str | None) -> Timeline:

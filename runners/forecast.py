@@ -5,7 +5,7 @@ python -m runners.forecast CHECKPOINT --data my.csv --horizon 96 --out forecast.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from data.options import add_table_arguments, table_options
-from data.tables import read_items
+from data.tables import Item, read_items
 from data.tables.writing import PARQUET, forecast_columns, output_kind, write_long
 from data.timelines import Series, sample_times, series_of, step_texts
 from losses.byot import TEACHER
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
         forecaster = forecaster.with_context(args.context, "--context")
     levels = forecaster.levels(args.quantiles, "--quantiles")
     context = forecaster.context_length
-    items = read_items(args.data, options, say)
+    items = with_steps_of_one(read_items(args.data, options, say))
     series = series_of(items, context, args.horizon, options.freq, args.columns, say)
     say_empty(series, context)
     # The trained levels are drawn, the chosen ones written.
@@ -101,6 +101,17 @@ def check_outputs(out: Path, plot: Path | None) -> None:
             raise InputError(f"{name}: there is no folder {path.parent}")
     if plot and plot.suffix.lower() != ".png":
         raise InputError(f"--plot: {plot} must end in .png")
+
+
+def with_steps_of_one(items: Iterable[Item]) -> Iterator[Item]:
+    """Items without a counter that has other steps than one; their steps are numbered from 1.
+
+    What is written has to be read back: numbers that several ids do not share are steps only where
+    they count by one.
+    """
+    for item in items:
+        keep = item.counter is None or item.counter[1] <= 1
+        yield item if keep else item._replace(counter=None)
 
 
 def say_empty(series: list[Series], context: int) -> None:

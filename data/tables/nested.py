@@ -23,6 +23,7 @@ from data.tables.zones import Clock
 
 ROWS = 1000  # of which the lists are in memory at once, where a file is not in pieces
 START = re.compile("start([ _-]?(date|time|timestamp|datetime))?")  # names of the first time
+Steps = tuple[pd.DatetimeIndex | None, tuple[int, int] | None]  # times, or the counter of an item
 # Months of a step, of frequencies that name a day which the first time need not be.
 MONTHS = {"M": 1, "Q": 3, "Y": 12}
 
@@ -66,8 +67,8 @@ def items_of_nested(
                 name = f"{name}/{table.names[i]}" if len(targets) > 1 else name
                 for end, values in series_of(row):
                     check_sentinel(table, name + end, values, options)
-                    times = times_of and times_of(row, len(values), i)
-                    yield Item(name + end, times, values, table.name, piece.line(row))
+                    times, counter = times_of(row, len(values), i) if times_of else (None, None)
+                    yield Item(name + end, times, values, table.name, piece.line(row), counter)
         start += piece.rows
 
 
@@ -138,9 +139,7 @@ def _values(
 ) -> Callable[[int], Iterator[tuple[str, np.ndarray]]]:
     """A function of a row that gives its series: what their names end in, and their values."""
     flat, begins = _flatten(table, i, "values")
-    inner = None
-    if _is_list(flat, 0):
-        flat, inner = _flatten(flat, 0, "values")
+    flat, inner = _flatten(flat, 0, "values") if _is_list(flat, 0) else (flat, None)
     numbers = cells.numbers_of(flat, 0, options, None if i in table.said else say)
     if flat.said:
         table.said.add(i)
@@ -173,8 +172,7 @@ def _names(table: Table, ids: list[int]) -> list[str]:
         if column.null_count:
             row = int(np.argmax(column.is_null().to_numpy()))
             raise TableError(f"{table.where(row, i)}: the cell is empty; it names the series")
-    joined = pc.binary_join_element_wise(*texts, "/") if len(texts) > 1 else texts[0]
-    return joined.to_pylist()
+    return (pc.binary_join_element_wise(*texts, "/") if len(texts) > 1 else texts[0]).to_pylist()
 
 
 def _time(table: Table, options: TableOptions, ids: list[int]) -> int | None:
@@ -260,18 +258,18 @@ def _listed_times(
     forms: dict[int, str],
     options: TableOptions,
     say: Callable[[str], None],
-) -> Callable[[int, int, int], pd.DatetimeIndex | None]:
+) -> Callable[[int, int, int], Steps]:
     """A function of row, number of values and column of values that gives the times."""
     flat, begins = _flatten(table, column, "times")
-    stamps = _given(flat, 0, options)
-    if forms.setdefault(column, stamps.form) != stamps.form:
+    stamps = _given(flat, 0, options) if flat.rows else Stamps(np.empty(0, "M8[us]"))
+    if flat.rows and forms.setdefault(column, stamps.form) != stamps.form:
         raise TableError(
             f"{table.where(0, column)}: times are written as {stamps.form}, and as {forms[column]} "
             "before; write all in one form"
         )
     clock = Clock(flat, 0, stamps, options, say) if stamps.counter is None else None
 
-    def times_of(row: int, count: int, target: int) -> pd.DatetimeIndex | None:
+    def times_of(row: int, count: int, target: int) -> Steps:
         begin, end = begins[row : row + 2]
         if end - begin != count:
             raise TableError(
@@ -279,25 +277,27 @@ def _listed_times(
                 f"{short(table.names[target])}"
             )
         places = np.arange(begin, end)
+        if not count:
+            return None, None
         if clock is None:
-            steps = np.diff(stamps.counter[places])
+            first, steps = int(stamps.counter[begin]), np.diff(stamps.counter[places])
             if (steps <= 0).any() or (steps != steps[:1]).any():
                 raise TableError(
                     f"{table.where(row, column)}: the numbers are no times that are known, and do "
                     "not count up in even steps; say --date-format"
                 )
-            return None
+            return None, (first, int(steps[0]) if len(steps) else 0)
         order, times = clock.order(places)
         if (order != places).any():
             raise TableError(f"{table.where(row, column)}: the times are not in order")
-        return times
+        return times, None
 
     return times_of
 
 
 def _counted_times(
     table: Table, column: int, options: TableOptions, say: Callable[[str], None]
-) -> Callable[[int, int, int, int], pd.DatetimeIndex]:
+) -> Callable[[int, int, int, int], Steps]:
     stamps = _given(table, column, options)
     if stamps.counter is not None:
         raise TableError(f"{table.where(None, column)} holds no times")
@@ -306,7 +306,7 @@ def _counted_times(
     if options.freq is None and "freq" in table.names:
         freqs = as_text(table.column(table.names.index("freq"))).to_pylist()
 
-    def times_of(begin: int, row: int, count: int, target: int) -> pd.DatetimeIndex:
+    def times_of(begin: int, row: int, count: int, target: int) -> Steps:
         row += begin  # of the piece
         if not freqs[row]:
             raise TableError(
@@ -315,7 +315,7 @@ def _counted_times(
             )
         _, start = clock.order(np.array([row]))
         try:
-            return step_times(start, freqs[row], count)
+            return step_times(start, freqs[row], count), None
         except CalendarError as error:
             raise TableError(f"{table.where(row)}: {error}") from None
 

@@ -89,6 +89,17 @@ def test_all_parts_of_a_file_have_one_form_of_times(monkeypatch):
     assert [item.first_row for item in same] == [1, 2]
 
 
+def test_all_parts_of_a_file_have_times(monkeypatch):
+    """Times would be dropped where the first lists are empty; a change of offset be said twice."""
+    monkeypatch.setattr(nested, "ROWS", 1)
+    times = ["2024-03-30T12:00+01:00", "2024-03-31T12:00+02:00", "2024-04-01T12:00+02:00"]
+    items, said = read({"time": [[], times, times], "target": [[], *VALUES]})
+    assert [len(item.times) if item.values.size else None for item in items] == [None, 3, 3]
+    assert str(items[2].times[0]) == "2024-03-30 12:00:00+02:00"  # a clock on the wall
+    assert len(said) == 1
+    assert "the offset changes" in said[0]
+
+
 @pytest.mark.parametrize(
     "name", ["start", "Start", "START", "start_date", "Start Time", "startDate"]
 )
@@ -149,9 +160,9 @@ def test_lists_that_count(given):
     """A counter would be an IndexError, or be ignored where it counts down."""
     columns = {"timestamp": [[5, 6, 7], [0, 2, 4]], "target": VALUES}
     items, _ = read(columns, timestamp=given)
-    assert [(item.times, item.values.tolist()) for item in items] == [
-        (None, [1, 2, 3]),
-        (None, [4, 5, 6]),
+    assert [(item.times, item.values.tolist(), item.counter) for item in items] == [
+        (None, [1, 2, 3], (5, 1)),
+        (None, [4, 5, 6], (0, 2)),
     ]
     for counter in ([7, 6, 5], [0, 1, 3]):
         columns["timestamp"][1] = counter

@@ -52,6 +52,24 @@ def test_the_end_of_a_series_and_the_steps_after_it():
     assert series.timeline.has_times
 
 
+@pytest.mark.parametrize(
+    ("counter", "past", "future"),
+    [
+        (None, [9, 10], [11, 12, 13]),
+        ((1000, 1), [1008, 1009], [1010, 1011, 1012]),
+        ((0, 5), [40, 45], [50, 55, 60]),
+        ((7, 0), [15, 16], [17, 18, 19]),  # the step of a single row is not known
+    ],
+)
+def test_steps_go_on_as_the_table_counts(counter, past, future):
+    """The forecast of a series that counts from 1000 would begin at step 11."""
+    one = item("a", range(10), None)._replace(counter=counter)
+    (series,), _ = collect([one], length=2, horizon=3)
+    assert series.timeline.past.tolist() == past
+    assert series.timeline.future.tolist() == future
+    assert series.values.tolist() == [8, 9]
+
+
 @pytest.mark.parametrize("zone", [None, "-05:00", "Europe/London", "Asia/Tokyo"])
 def test_nothing_is_forecast_beyond_the_last_date(zone):
     """It would be a traceback after all the computing, or a year that no reader knows."""

@@ -79,6 +79,20 @@ def test_forecasts_are_read_back(dates, ending):
     assert len(every) == 9
 
 
+@pytest.mark.parametrize(("step", "first"), [(1, (1010, 20)), (5, (11, 21))])
+def test_a_counter_goes_on_and_is_read_back(step, first):
+    """The forecast of step 1000 would be named 11; two series would be read as one."""
+    counts = {"a": 1000 + step * np.arange(10), "b": step * np.arange(20)}
+    rows = [f"{one},{at},{at % 7}" for one, steps in counts.items() for at in steps]
+    Path("in.csv").write_text("\n".join(["item_id,time,y", *rows]))
+    assert call(horizon=3) == 0
+    items = list(read_items(["out.csv"], TableOptions(target=("predictions",))))
+    assert [(item.id, len(item.values), item.counter) for item in items] == [
+        ("a", 3, (first[0], 1)),
+        ("b", 3, (first[1], 1)),
+    ]
+
+
 def test_parquet_holds_times_and_double_precision():
     """Times as text would have to be parsed again; a counter at 1e9 needs its digits."""
     write_wide({"a": walk(60)}, hours(60))
