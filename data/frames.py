@@ -1,5 +1,6 @@
 """Series of a long DataFrame, and the first columns of the DataFrame of their forecasts."""
 
+import re
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
@@ -66,7 +67,7 @@ def series_of_frame(
         items = items_of_frame(frame, options, say)
         series = series_of(items, length, horizon, freq, say=say)
     except TableError as error:
-        raise TableError(_in_python(str(error))) from None
+        raise TableError(in_python(str(error))) from None
     _say_sentinels(series, say)
     number_of = {name: number for number, name in enumerate(names)}
     order = np.repeat([number_of[one.name] for one in series], horizon)
@@ -95,11 +96,13 @@ def _check_columns(df: pd.DataFrame, *names: Hashable) -> None:
             raise TableError(f"{what} {name!r}; ids, times and values need a column each")
 
 
-def _in_python(message: str) -> str:
+def in_python(message: str) -> str:
     """A message that names options of commands, for users of Python."""
-    message = message.replace("--freq", "freq")
+    message = re.sub(r",? or say --missing [^ )]+", "", message.replace("--freq", "freq"))
     if "--date-format" in message:
-        message += " (in Python: pandas.to_datetime(..., format=...))"
+        return message + " (in Python: pandas.to_datetime(..., format=...))"
+    if re.search(r"--[a-z]", message):
+        message += " (in Python: data.tables.items_of_frame(df, TableOptions(...)) takes them)"
     return message
 
 

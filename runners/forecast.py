@@ -22,6 +22,7 @@ from runners.atomic import atomic_write
 from runners.command import (
     add_checkpoint_arguments,
     add_rollout_arguments,
+    check_output,
     head_of,
     open_forecaster,
     run,
@@ -38,7 +39,8 @@ def main(argv: list[str]) -> None:
     """Runs the command."""
     args = parse_args(argv)
     options = table_options(**vars(args))
-    check_outputs(args.out, args.plot)
+    check_output("--out", args.out)
+    check_output("--plot", args.plot, (".png",))
     kind = output_kind(args.out)
     forecaster = open_forecaster(args.checkpoint, args.param, args.head)
     if args.context is not None:
@@ -88,19 +90,6 @@ def parse_args(argv: list[str]) -> argparse.Namespace:
         if value is not None:
             at_least_one(f"--{name.replace('_', '-')}", value)
     return args
-
-
-def check_outputs(out: Path, plot: Path | None) -> None:
-    """Refuses files that are there and folders that are not, before anything is computed."""
-    for name, path in (("--out", out), ("--plot", plot)):
-        if path is None:
-            continue
-        if path.exists():
-            raise InputError(f"{name}: {path} is there already")
-        if not path.parent.is_dir():
-            raise InputError(f"{name}: there is no folder {path.parent}")
-    if plot and plot.suffix.lower() != ".png":
-        raise InputError(f"--plot: {plot} must end in .png")
 
 
 def with_steps_of_one(items: Iterable[Item]) -> Iterator[Item]:

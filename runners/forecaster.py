@@ -1,4 +1,4 @@
-"""The Python API of a trained model: one checkpoint, one answer, whichever way it is asked.
+"""The Python API of a trained model; each way to ask it gives the same forecast.
 
 forecaster = Forecaster.from_checkpoint("best.pt")
 forecasts = forecaster.predict_df(df, prediction_length=24)
@@ -36,7 +36,7 @@ GPU_SHARE = 0.25  # of the free memory
 
 
 class Forecaster:
-    """Forecasts with one head of a checkpoint; made by `from_checkpoint` (or of its parts).
+    """Forecasts with one head of a checkpoint; `from_checkpoint` makes it.
 
     Shapes: n series, H horizon, Q quantiles (1 for a point model).
 
@@ -70,7 +70,8 @@ class Forecaster:
         self.config = facts.get("config", {})
         self.corpus, self.iteration = facts.get("corpus"), facts.get("iteration")
         trained = self.config.get("DATASET", {}).get("PARAM", {}).get("context_length")
-        self._trained_context = trained or self.model.max_context_length
+        longest = self.model.max_context_length
+        self._trained_context = min(trained or longest, longest)
         self.context_length = self._trained_context
 
     @classmethod

@@ -96,8 +96,9 @@ def _no_series(
     name = table.names[i]
     content = cells.content_of(table, i, options)
     if content in ("text", "mixed", "marked"):
-        if isinstance(stamps_of(table, i, options), Stamps):
-            return "times"
+        found = stamps_of(table, i, options)
+        if isinstance(found, Stamps) or (found is not None and stamps is not None):
+            return "times"  # beside others, it is no matter which times they are
         if content != "text":
             cells.refuse_cell(table, i, cells.first_text(table, i, options))
     if content != "numbers":

@@ -47,7 +47,7 @@ def find_files(
     """The files that are meant, each once, in order.
 
     Args:
-        paths: files, globs (of quotes: 'data/*.csv'), and folders, which are searched with all
+        paths: files, globs such as data/*.csv, and folders, which are searched with all
             folders below for the endings that are known. Hidden files are passed over.
         say: gets a line where a folder holds other files.
 

@@ -23,7 +23,8 @@ DOUBTFUL = (40, 68)  # years of two digits that may be of either century
 LOOK = 50  # texts that are compared with each form before a whole column is
 
 ZONE = (
-    r"(?:\s*(?P<zone>[Zz]|[+-]\d{2}(?::?\d{2}(?::\d{2})?)?|UTC|GMT|[A-Z][A-Za-z]+/[A-Za-z_/+-]+))?"
+    r"(?:\s*(?P<zone>[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d(?::[0-5]\d)?)?|UTC|GMT"
+    r"|[A-Z][A-Za-z]+/[A-Za-z_/+-]+))?"
 )
 TIME = (
     r"(?:(?:[Tt]|\s+)(?P<hour>\d{1,2})(?::(?P<minute>\d{2})"
@@ -265,11 +266,13 @@ def _zones(
     names = {"UTC" if text.upper() in ("Z", "UTC", "GMT") else text for text in seen}
     if not any(text[0] in "+-" for text in names):
         return None, names.pop() if len(names) == 1 else "mixed", zoned
-    offsets = np.array([_seconds(text) for text in codes.dictionary.to_pylist()])
+    if any(text[0] not in "+-" for text in names - {"UTC"}):
+        return None, "mixed", zoned  # offsets, and names of zones whose offsets differ
+    offsets = np.array([seconds_of(text) for text in codes.dictionary.to_pylist()])
     return offsets[index], None, zoned
 
 
-def _seconds(text: str) -> int:
+def seconds_of(text: str) -> int:
     """An offset in seconds; 0 of anything else, as of Z."""
     if text[:1] not in ("+", "-"):
         return 0

@@ -1,7 +1,7 @@
 """Text files: the head of one (encoding, separator, header, first rows), and its table.
 
-pyarrow reads them. What it takes silently and should not (text after a quoted cell, a quote that
-is never closed) is looked for before. Where it refuses a file, the row is found for the message.
+pyarrow reads them. It does not refuse text after a quoted cell, or a quote that is never closed; so
+these are looked for before. Where pyarrow refuses a file, the row is found for the message.
 """
 
 import itertools

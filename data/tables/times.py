@@ -19,6 +19,7 @@ from data.tables.forms import (
     of_either_century,
     parse,
     perhaps,
+    seconds_of,
 )
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_time_name
@@ -252,14 +253,19 @@ def _of_type(table: Table, i: int) -> Stamps | TableError:
         return Stamps(moments, form="times")
     if zone[0] in "+-":
         return _fixed(moments, zone)
-    index = pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(zone)
+    try:
+        index = pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(zone)
+    except (KeyError, ValueError, OSError):
+        return TableError(
+            f"{table.where(None, i)}: the time zone {short(zone)} of its type is not known; an "
+            "IANA name such as Europe/Berlin is needed"
+        )
     offsets = (index.tz_localize(None).to_numpy("M8[us]") - moments).astype("m8[s]").astype(int)
     return Stamps(moments + offsets.astype("m8[s]"), offsets, zone, form="times")
 
 
 def _fixed(moments: np.ndarray, zone: str) -> Stamps:
-    digits = zone[1:].replace(":", "")
-    seconds = (int(digits[:2]) * 3600 + int(digits[2:4]) * 60) * (-1 if zone[0] == "-" else 1)
+    seconds = seconds_of(zone)
     offsets = np.full(len(moments), seconds)
     return Stamps(moments + np.timedelta64(seconds, "s"), offsets, form="times")
 

@@ -101,11 +101,25 @@ def frame_table(frame: pd.DataFrame) -> Table:
         raise TableError(f"{FRAME} has column names of several levels; join them into one")
     index = frame.index
     if index.nlevels > 1 or isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or index.name:
-        frame = frame.reset_index()
+        frame = _with_index(frame)
     columns = [_array(frame.iloc[:, i]) for i in range(frame.shape[1])]
     names = ["" if pd.isna(name) else str(name) for name in frame.columns]
     types = [column.type for column in columns]
     return Table(FRAME, names, len(frame), columns.__getitem__, types, _line)
+
+
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """The index as columns; one that repeats a column is left out."""
+    for level, name in enumerate(frame.index.names):
+        if name is not None and name in frame.columns:
+            values = frame.index.get_level_values(level)
+            if frame.index.nlevels > 1 or not values.equals(pd.Index(frame[name])):
+                raise TableError(
+                    f"{FRAME} has an index and a column, both named {name!r}, that differ; rename "
+                    "one of them"
+                )
+            return frame.reset_index(drop=True)
+    return frame.reset_index()
 
 
 def _array(column: pd.Series) -> pa.ChunkedArray:
@@ -113,9 +127,11 @@ def _array(column: pd.Series) -> pa.ChunkedArray:
         column = column.dt.to_timestamp()
     try:
         array = pa.array(column, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError):
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
         # Numbers and text in one column: looked at as text, cell by cell, like those of a file.
         array = pa.array([None if cell is None else str(cell) for cell in column], pa.string())
+    if pa.types.is_dictionary(array.type) and not is_texts(array.type):
+        array = array.cast(array.type.value_type)  # a categorical of times or of numbers
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 

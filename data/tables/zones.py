@@ -1,4 +1,4 @@
-"""Moments of one series: sorted, each once, on the clock that the series goes by."""
+"""The times of one series: sorted, each once, in the time zone of the series."""
 
 import datetime
 import re
@@ -61,7 +61,6 @@ class Clock:
         self.options, self.say = options, say
         self.last: np.ndarray | None = None  # the index before, and its times
         self.zone = named_zone(options.timezone)
-        self.unsorted = 0
         if stamps.offsets is not None and self.zone is None and stamps.zone is None:
             self._say_offset()
 
@@ -78,8 +77,6 @@ class Clock:
         moments = times.asi8
         if not (np.diff(moments) > 0).all():
             order = np.argsort(moments, kind="stable")
-            if (np.diff(moments) < 0).any():
-                self.unsorted += 1
             rows, times = rows[order], times[order]
             same = np.flatnonzero(np.diff(times.asi8) == 0)
             if len(same):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from data.frames import in_python
 from data.tables import Item, TableError, TableOptions, find_files, items_of_frame, read_items
 from data.tables.columns import KEEP_ALL
 from runners import InputError
@@ -108,4 +109,4 @@ def _items_of(table: Table, freq: str | None, say: Callable[[str], None]) -> lis
     try:
         return items_of_frame(table.items, options, say)
     except TableError as error:
-        raise InputError(f"{table.name}: {error}") from None
+        raise InputError(f"{table.name}: {in_python(str(error))}") from None

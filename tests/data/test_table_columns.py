@@ -231,3 +231,11 @@ def test_times_of_a_type_that_is_not_read(tmp_path, column):
     pq.write_table(pq.read_table(file).append_column("when", when), file)
     (item,) = read_items([file])
     assert item.times.equals(days(*ISO[:3]))
+
+
+@pytest.mark.parametrize("others", [("01.02.45", "01.03.45"), ("01/02/2024", "01/03/2024")])
+def test_doubtful_dates_beside_the_time_are_left_out(read, others):
+    """The table would be refused for a column that nobody needs."""
+    content = f"date,booked,a\n2024-01-01,{others[0]},1\n2024-01-02,{others[1]},2\n"
+    assert_series(read(content), a=[1, 2])
+    assert "left out: 'booked' (times)" in read.said[0]

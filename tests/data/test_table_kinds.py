@@ -119,6 +119,37 @@ def test_data_frames(layout):
     assert {item.source for item in items} == {""}
 
 
+def test_an_index_and_a_column_of_one_name():
+    """pandas cannot make a column of it: a traceback, though both may say the same."""
+    assert_ab(items_of_frame(WIDE.set_index("date", drop=False), TableOptions()))
+    other = WIDE.set_index(WIDE["date"] + pd.Timedelta("1D"))
+    with pytest.raises(TableError, match="an index and a column, both named 'date', that differ"):
+        items_of_frame(other, TableOptions())
+
+
+def test_categories_and_large_numbers_of_a_frame():
+    """Times would be left out, ids not be seen, and Python's integers end in a traceback."""
+    items = items_of_frame(WIDE.assign(date=WIDE["date"].astype("category")), TableOptions())
+    assert_ab(items)
+    assert items[0].times is not None
+    (item,) = items_of_frame(pd.DataFrame({"a": [10**30, 1, 10**25]}), TableOptions())
+    assert item.values.tolist() == [1e30, 1.0, 1e25]
+
+
+def test_a_time_zone_that_is_not_known(tmp_path):
+    """A traceback of the library of zones; +05 has no minutes to read."""
+    times = pa.array([0, 3600], pa.timestamp("s"))
+    for zone, found in (("+05", "1970-01-01T05:00:00+05:00"), ("Foo/Bar", None)):
+        table = pa.table({"date": times.cast(pa.timestamp("s", zone)), "a": [1.0, 2.0]})
+        pq.write_table(table, tmp_path / "zone.parquet")
+        if found:
+            (item,) = read_items([tmp_path / "zone.parquet"])
+            assert item.times[0].isoformat() == found
+            continue
+        with pytest.raises(TableError, match="the time zone 'Foo/Bar' of its type is not known"):
+            list(read_items([tmp_path / "zone.parquet"]))
+
+
 def test_times_in_the_index_of_a_frame():
     """The times of a frame would be lost."""
     assert_ab(items_of_frame(WIDE.set_index("date"), TableOptions()))

@@ -223,6 +223,13 @@ def test_offsets_and_zones(times, cell, expected):
     assert found.isoformat() == datetime.datetime.fromisoformat(expected).isoformat()
 
 
+def test_zones_that_cannot_be_put_together(refuse):
+    """A name beside offsets would be taken for UTC; an offset of a day ended in a traceback."""
+    mixed = "2024-01-01 00:00+01:00", "2024-01-01 01:00 Europe/Berlin"
+    refuse(*mixed, words="several time zones are named")
+    refuse("2024-01-01 00:00+01:00", "2024-01-01 01:00+24:00", words="row 3, .*is not a time like")
+
+
 def test_a_time_zone_can_be_said(times, refuse):
     """--timezone would move times without a zone, or leave those with one where they are."""
     berlin = "Europe/Berlin"

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from runners import InputError, export, forecaster
-from runners.checkpoint import load_model
+from runners.checkpoint import load_checkpoint, load_model
 from runners.forecaster import Forecaster
 from tests.runners.forecasts import make_forecaster, save_model, walk
 from tests.small import POINT
@@ -98,6 +98,16 @@ def test_the_trained_context_is_that_of_the_data():
         context = np.append([np.nan] * 13, walk(7)) if count == 7 else walk(60)[-20:]
         expected = one.model.predict(torch.from_numpy(context)[None], 5).numpy()
         np.testing.assert_array_equal(one.predict_quantiles(walk(count), 5), np.sort(expected))
+
+
+def test_the_context_is_never_longer_than_the_model_looks_back():
+    """Values that the model does not see would scale the series."""
+    save_model("long.pt", "DATASET.PARAM.context_length=40")
+    param = load_checkpoint("long.pt")["config"]["MODEL"]["PARAM"] | {"max_context_length": 16}
+    one = Forecaster.from_checkpoint("long.pt", param=param)
+    assert one.context_length == 16
+    found = one.predict_quantiles(walk(60), 5)
+    np.testing.assert_array_equal(found, one.predict_quantiles(walk(60)[-16:], 5))
 
 
 def test_files_of_utpexp_need_a_param_and_look_back_on_all():

@@ -228,6 +228,16 @@ def test_what_is_left_out_is_a_warning_in_python(model):
     assert set(found["channels"]) == {3}
 
 
+def test_errors_in_python_name_what_python_has(model):
+    """They would tell of options of a command."""
+    frame = pd.DataFrame({"k": np.arange(120), "a": walk(120)})
+    with pytest.raises(InputError, match=r"say which \(in Python: data.tables.items_of_frame"):
+        evaluate_model(model, {"frame": frame}, backtest(PASS))
+    frame = pd.DataFrame({"a": [*walk(119), "x"]})
+    with pytest.raises(InputError, match=r"\(missing values are empty cells or NA\)$"):
+        evaluate_model(model, {"frame": frame}, backtest(PASS))
+
+
 def test_the_command_and_the_api_agree_on_a_file(model, tmp_path, monkeypatch):
     """Options of tables would reach one of them only."""
     path, values = write_table(tmp_path / "table.csv")
