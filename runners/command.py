@@ -95,8 +95,10 @@ def check_output(
         return
     if endings and not path.name.lower().endswith(endings):
         raise InputError(f"{name}: {path} must end in {' or '.join(endings)}")
-    if path.is_dir() or (path.exists() and not may_exist):
-        raise InputError(f"{name}: {path} is {'a folder' if path.is_dir() else 'there already'}")
+    if path.exists() and not may_exist:
+        raise InputError(f"{name}: {path} is there already")
+    if path.is_dir():
+        raise InputError(f"{name}: {path} is a folder")
     if not path.parent.is_dir():
         raise InputError(f"{name}: there is no folder {path.parent}")
 

@@ -71,8 +71,7 @@ class Forecaster:
         self.corpus, self.iteration = facts.get("corpus"), facts.get("iteration")
         trained = self.config.get("DATASET", {}).get("PARAM", {}).get("context_length")
         longest = self.model.max_context_length
-        self._trained_context = min(trained or longest, longest)
-        self.context_length = self._trained_context
+        self.context_length = self._trained_context = min(trained or longest, longest)
 
     @classmethod
     def from_checkpoint(
