@@ -73,19 +73,21 @@ def find_separator(path: Path, encoding: str, say: Callable[[str], None]) -> str
         say: gets the separator, where it is no comma or another fits too.
 
     Raises:
-        TableError: two separators give the same number of cells, or none fits and one may be meant.
+        TableError: two separators give the same number of cells, none fits and one may be meant, or
+            the quotes are broken.
     """
-    counts = {}
+    counts, broken = {}, None
     for separator in SEPARATORS:
         try:
             _, header, sample = first_rows(path, encoding, separator)
-        except TableError:
-            if separator == ",":
-                raise
+        except TableError as error:  # behind a quoted cell stands another mark
+            broken = error if separator == "," else broken
             continue
         if len(header) > 1 and sample and all(len(row) == len(header) for row in sample):
             counts[separator] = len(header)
     if not counts:
+        if broken:
+            raise broken
         _check_others(path, encoding)
         return ","
     best, *others = sorted(counts, key=counts.get, reverse=True)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.tables import cells
-from data.tables.choices import Choices, arguments, check_smaller, id_codes, refuse_several
+from data.tables.choices import NEARLY, Choices, arguments, check_smaller, id_codes, refuse_several
 from data.tables.columns import argument
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_time_name, part_of_time
@@ -36,8 +36,8 @@ def find_ids(
     """
     moments = _moments(stamps)
     times, distinct = pd.factorize(moments)
-    texts = _texts(table, options, time)
-    named = _named(table, options, time)
+    named, found = _named(table, options, time), _texts(table, options, time)
+    texts = [i for i in found if _num_empty(table, i) == 0]
     if len(distinct) == len(moments):
         return _each_time_once(table, named, texts, moments)
     often = len(moments) >= MANY * len(distinct)
@@ -64,6 +64,9 @@ def find_ids(
         for i in integers:
             if choices.is_below_each_other(table.texts(i)[0]):
                 _refuse_few(table, [i], time)
+    for i in found:  # one that lacks few names is an id that has errors, if there is no other
+        if often and 0 < _num_empty(table, i) <= (1 - NEARLY) * table.rows:
+            id_codes(table, [i])
     if often or any(len(table.texts(i)[1]) <= len(moments) // 2 for i in named):
         _refuse_repeats(table, options, time, choices, [*named, *texts, *integers])
     return []
@@ -123,6 +126,13 @@ def _named(table: Table, options: TableOptions, time: int) -> list[int]:
         and (cells.is_texts(table.types[i]) or pa.types.is_integer(table.types[i]))
         and not pc.all(pc.equal(table.texts(i)[1], "")).as_py()
     ]
+
+
+def _num_empty(table: Table, i: int) -> int:
+    """How many cells of a column of text are empty."""
+    codes, texts = table.texts(i)
+    empty = pc.equal(pc.utf8_trim_whitespace(texts), "").to_numpy(zero_copy_only=False)
+    return int(np.bincount(codes, minlength=len(texts))[empty].sum())
 
 
 def _integers(table: Table, options: TableOptions, time: int) -> list[int]:

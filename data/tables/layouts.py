@@ -186,6 +186,9 @@ def _steps_of_ids(table: Table, i: int, options: TableOptions) -> np.ndarray | N
     ids = [k for k, other in enumerate(table.names) if is_id_name(other)]
     if not ids:
         return None
+    alone = all(len(table.texts(k)[1]) == table.rows for k in ids)
+    if alone and name.strip().lower() != "step":
+        return None  # each row is a series: N may be its number of values
     steps = cells.numbers_of(table, i, options)
     if not np.isfinite(steps).all() or (steps % 1).any():
         return None

@@ -16,6 +16,7 @@ import pyarrow.csv
 from data.tables import cells
 from data.tables.dialect import SEPARATORS, find_decimal, find_separator, first_rows, split_rows
 from data.tables.files import check_is_text, is_tab_separated, opened
+from data.tables.forms import FORMS, matches
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_time_name
 from data.tables.table import Table, short
@@ -74,18 +75,29 @@ def read_head(path: Path, options: TableOptions, say: Callable[[str], None]) -> 
 
 
 def check_header(path: Path, head: Head, options: TableOptions) -> None:
-    """Asks about a header of numbers alone: it may be the first row of data.
+    """Asks about a header that may be the first row of data: numbers, or times as below it.
 
     Raises:
-        TableError: it is, and no layout says that the numbers are names.
+        TableError: it may be, and no layout says that it holds names.
     """
-    numbers = [cell for cell in head.header if cells.is_number(cell, head.decimal)]
-    if options.layout is None and len(numbers) == len(head.header) and any(head.header):
+    kinds, below = ([_kind_of(cell, head.decimal) for cell in row]
+                    for row in (head.header, head.sample[0]))  # fmt: skip
+    is_data = kinds == below and {"time", "number"} <= {*kinds}
+    if options.layout is None and any(head.header) and (is_data or {*kinds} == {"number"}):
+        what = "like the row below" if is_data else "numbers"
         shown = ", ".join(head.header)
         raise TableError(
-            f"{path}, row {head.lines}: {shown:.60} are numbers; put a line of names above them if "
+            f"{path}, row {head.lines}: {shown:.60} are {what}; put a line of names above them if "
             "they are values, or say --layout wide if they are the names"
         )
+
+
+def _kind_of(cell: str, decimal: str) -> str:
+    """Whether a cell is a number (or missing), a time, or another text."""
+    if cells.is_number(cell, decimal):
+        return "number"
+    text = pa.array([cell.strip()])
+    return "time" if any(matches(form, text)[0] for form in FORMS) else "text"
 
 
 def read_text(path: Path, head: Head, options: TableOptions, say: Callable[[str], None]) -> Table:

@@ -169,3 +169,23 @@ def test_a_frame_is_asked_about_as_a_file_is():
     frame["date"] = np.repeat(pd.DatetimeIndex(DAYS[:4]), 6)
     with pytest.raises(TableError, match="--id region product"):
         items_of_frame(frame.assign(y=np.arange(24) / 2), TableOptions())
+
+
+def test_text_with_empty_cells_is_no_id_if_another_is(read):
+    """A column of notes or flags would stop a table whose ids are whole."""
+    rows = [f"2024-01-0{d},{city},{note},{v}\n"
+            for d, city, note, v in ((1, "Oslo", "", 1), (1, "Rome", "x", 2),
+                                     (2, "Oslo", "", 3), (2, "Rome", "", 4))]  # fmt: skip
+    assert_series(read("date,city,note,y\n" + "".join(rows)), Oslo=[1, 3], Rome=[2, 4])
+    days = [f"2024-01-{d:02},{city},{d}\n" for d in range(1, 21) for city in ("Oslo", "Rome")]
+    days[7] = "2024-01-04,,4\n"
+    with pytest.raises(TableError, match="row 9, column 'city': the cell is empty"):
+        read("date,city,y\n" + "".join(days))
+
+
+def test_a_number_that_each_series_has_once_counts_no_steps(read):
+    """The number of values (N, as in the files of M3) would put each series at one place."""
+    with pytest.raises(TableError, match="may name a series that stands in this row"):
+        read("Series,N,1,2,3\nN1,3,5,6,7\nN2,3,8,9,10\n")
+    with pytest.raises(TableError, match="may name a series that stands in this row"):
+        read("Series,N,V1,V2\nN1,3,5,6\nN2,4,8,9\n")

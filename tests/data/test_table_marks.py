@@ -171,3 +171,34 @@ def test_lost_digits_are_said_once_of_a_column(tmp_path, read):
     )
     read("a,b\n9007199254740993,5\n3,6\n1,7\n")
     assert len(read.said) == 1
+
+
+def test_quoted_cells_between_semicolons(read):
+    """The comma is tried first, and a quoted cell that a semicolon follows is none of CSV."""
+    content = '"Datum";"Wert"\n"01.01.2024";"1,5"\n"13.01.2024";"2,5"\n'
+    assert_series(read(content), Wert=[1.5, 2.5])
+    with pytest.raises(TableError, match="row 2: not CSV"):
+        read('a,b\n"1"x,2\n')
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "2023-01-01,5.5\n2023-01-02,6.5\n2023-01-03,7.5\n",
+        "2023-01-01;5,5;1\n2023-01-02;6,5;2\n",
+        "Jan 2015,5\nFeb 2015,6\n",
+        "20200102 170000;1.1;2.1\n20200102 170100;1.2;2.2\n",
+        "A,2023-01-01,0.0\nA,2023-01-02,1.0\nB,2023-01-01,2.0\nB,2023-01-02,3.0\n",
+        "2023-01-01,,5.5\n2023-01-02,6.5,7.5\n",
+    ],
+)
+def test_a_first_row_of_data_is_no_header(read, content):
+    """The first values would become names, and be lost."""
+    with pytest.raises(TableError, match=r"row 1: .* are like the row below; put a line of names"):
+        read(content)
+
+
+def test_dates_in_a_header_above_numbers_are_names(read):
+    """Rows with dates above them would be refused as a table without a header."""
+    items = read("city,2023-01-01,2023-01-02\nOslo,1,2\nRome,3,4\n")
+    assert_series(items, Oslo=[1, 2], Rome=[3, 4])
