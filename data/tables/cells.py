@@ -28,7 +28,10 @@ SPELLINGS = sorted({text for word in MISSING for text in (word, word.upper(), wo
 SPELLINGS += ["NaN", "NaT", "N/a", "n/A", "-NaN", "+NaN"]
 WITH_POINT = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:[+-]?inf(inity)?)"
 NUMBER = {".": WITH_POINT, ",": WITH_POINT.replace(r"\.", ",")}  # by the decimal mark
-LIKE_A_NUMBER = r"^[^\pL\pN]{0,3}\d"  # $5, 20%, 1_000, 0x10, 20,037.72
+MARK = r"[^\pL\pN]{0,3}"
+# $5, 20 %, 1_000, 20,037.72, 100,00-, <1, 5 kg, 0x10
+MARKED = rf"^{MARK}(\d[\d.,'\x{2019}_\s]*{MARK}\pL{{0,3}}{MARK}|0x[0-9a-fA-F]+)$"
+LIKE_A_DATE = r"^[^\pL\pN]{0,3}\d"
 FLAGS = ("true", "false", "t", "f", "yes", "no", "y", "n")
 EXACT = 2.0**53  # integers beyond it have no float64 of their own
 
@@ -61,7 +64,8 @@ def content_of(table: Table, i: int, options: TableOptions) -> str:
 
     Returns:
         'numbers' (or nothing but missing values), 'flags', 'text', 'times' or 'lists' by its type;
-        'mixed' where only some cells are numbers; 'marked' where none is, and some begin like one.
+        'mixed' where some cells are numbers; 'marked' where none is, but most are numbers with
+        marks or units. Where most cells are neither, it is 'text'.
     """
     kind = table.types[i]
     if is_numbers(kind):
@@ -71,12 +75,26 @@ def content_of(table: Table, i: int, options: TableOptions) -> str:
     texts, missing, numbers = _looked_at(table, i, options)
     if pc.all(pc.or_(missing, numbers)).as_py():
         return "numbers"
+    marked = pc.or_(numbers, pc.match_substring_regex(texts, MARKED))
+    mostly = _are_most(table, i, marked, missing)
     if pc.any(numbers).as_py():
-        return "mixed"
+        return "mixed" if mostly else "text"
     if pc.all(pc.or_(missing, pc.is_in(pc.utf8_lower(texts), pa.array(FLAGS)))).as_py():
         return "flags"
-    marked = pc.match_substring_regex(texts, LIKE_A_NUMBER)
-    return "marked" if pc.any(marked).as_py() else "text"
+    return "marked" if mostly else "text"
+
+
+def _are_most(table: Table, i: int, wanted: pa.Array, missing: pa.Array) -> bool:
+    """Whether at least half of the texts of column i are wanted: of its rows, or of different."""
+    flags, others = (part.to_numpy(zero_copy_only=False) for part in (wanted, pc.invert(missing)))
+    rows = np.bincount(table.texts(i)[0], minlength=len(flags))
+    return any(2 * (flags & others) @ n >= others @ n > 0 for n in (rows, np.ones_like(rows)))
+
+
+def begins_with_digits(table: Table, i: int, options: TableOptions) -> bool:
+    """Whether at least half of the texts of column i begin as dates in numbers do."""
+    texts, missing, _ = _looked_at(table, i, options)
+    return _are_most(table, i, pc.match_substring_regex(texts, LIKE_A_DATE), missing)
 
 
 def by_type(kind: pa.DataType) -> str:
@@ -147,8 +165,14 @@ def _to_numbers(table: Table, i: int, options: TableOptions) -> np.ndarray:
     return numbers.to_numpy(zero_copy_only=False)[table.texts(i)[0]]
 
 
-def refuse_cell(table: Table, i: int, row: int) -> None:
+def refuse_cell(table: Table, i: int, row: int, hint: str = "") -> None:
     """Says that a cell is no number.
+
+    Args:
+        table: with the cell.
+        i: its column.
+        row: its row.
+        hint: the end of the message.
 
     Raises:
         TableError: always.
@@ -165,7 +189,7 @@ def refuse_cell(table: Table, i: int, row: int) -> None:
         way = "the point is the decimal mark here; write it, or say --decimal ,"
     elif cell.strip().endswith("%"):
         way = "remove the percent signs"
-    raise TableError(f"{table.where(row, i)}: {short(cell)} is not a number ({way})")
+    raise TableError(f"{table.where(row, i)}: {short(cell)} is not a number ({way}){hint}")
 
 
 def _say_lost_digits(

@@ -59,8 +59,12 @@ def value_columns(
         if both:
             raise TableError(f"{table.name}: {listed(both)} is given as --target, and as another")
         return list(dict.fromkeys(chosen))
-    _check_names(table, others)
+    # Beside times, columns without a name are left out.
+    _check_names(table, [i for i in others if time is None or not is_nameless(table.names[i])])
     reasons = {i: _no_series(table, i, options, time, stamps) for i in others}
+    if ids and any(not reasons[i] and not _is_empty(table, i) for i in others):
+        # A second column of values would change the names of the series.
+        reasons |= {i: "no values" for i in others if not reasons[i] and _is_empty(table, i)}
     chosen = [i for i in others if not reasons[i]]
     if not chosen:
         found = f" ({_left_out(table, reasons)})" if reasons else ""
@@ -71,6 +75,14 @@ def value_columns(
     if len(chosen) < len(others):
         say(f"{table.name}: left out: {_left_out(table, reasons)}")
     return chosen
+
+
+def _is_empty(table: Table, i: int) -> bool:
+    """Whether no cell of a column holds anything."""
+    if pa.types.is_null(table.types[i]):
+        return True
+    # Of Parquet, a column would be read for this alone.
+    return table.as_text is not None and table.column(i).null_count == table.rows
 
 
 def _left_out(table: Table, reasons: dict[int, str]) -> str:
@@ -100,7 +112,9 @@ def _no_series(
         if isinstance(found, Stamps) or (found is not None and stamps is not None):
             return "times"  # beside others, it is no matter which times they are
         if content != "text":
-            cells.refuse_cell(table, i, cells.first_text(table, i, options))
+            row = cells.first_text(table, i, options)
+            hint = f"; if {short(name)} is no series, name the columns of values with --target"
+            cells.refuse_cell(table, i, row, hint)
     if content != "numbers":
         return {"flags": "flags", "text": "text"}.get(content, content)
     if name.startswith(PANDAS_INDEX):

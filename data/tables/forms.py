@@ -77,11 +77,12 @@ def _forms() -> Iterator[Form]:
         yield Form("year-month-day", f"{Y2}{s}{M}{s}{D}{TIME}", f"%y{mark}%m{mark}%d")
         yield Form("year-month", f"{Y4}{s}(?P<month>\\d{{2}})", f"%Y{mark}%m")
         yield Form("month-year", f"(?P<month>\\d{{2}}){s}{Y4}", f"%m{mark}%Y")
-    yield Form(
-        "yyyymmdd and time",
-        r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})[Tt ]"
-        r"(?P<hour>\d{2}):?(?P<minute>\d{2})?(?::?(?P<second>\d{2}))?" + ZONE,
-    )
+    for clock in (
+        r"[Tt ](?P<hour>\d{2}):?(?P<minute>\d{2})?(?::?(?P<second>\d{2}))?",
+        r" +(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?",  # 9:00 beside 10:00
+    ):
+        day = r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"
+        yield Form("yyyymmdd and time", day + clock + ZONE)
     yield Form("day month year", rf"{D}[- /]{WORD}[- /,]\s*{Y4}{TIME}", "%d-%b-%Y")
     yield Form("day month year", rf"{D}[- /]{WORD}[- /]{Y2}{TIME}", "%d-%b-%y")
     yield Form("month day, year", rf"{WORD} {D},?\s+{Y4}{TIME}", "%b %d, %Y")

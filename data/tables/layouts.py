@@ -206,7 +206,7 @@ def _count(table: Table, ids: int, steps: np.ndarray) -> bool:
 
 def _begins_with_date(table: Table, i: int, options: TableOptions) -> bool:
     """Whether a column that gives an error holds dates all the same, in most rows."""
-    return cells.is_texts(table.types[i]) and cells.content_of(table, i, options) == "marked"
+    return cells.is_texts(table.types[i]) and cells.begins_with_digits(table, i, options)
 
 
 def _check_parts(table: Table, options: TableOptions, best: list[_Candidate]) -> None:

@@ -239,3 +239,60 @@ def test_doubtful_dates_beside_the_time_are_left_out(read, others):
     content = f"date,booked,a\n2024-01-01,{others[0]},1\n2024-01-02,{others[1]},2\n"
     assert_series(read(content), a=[1, 2])
     assert "left out: 'booked' (times)" in read.said[0]
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [
+        ("calm", "2nd shift", "windy", "dry"),
+        ("a1f3", "9b20", "77e", "c-4"),
+        ("12 Main St", "4 Elm Rd", "n.a.", "none known"),
+        ("71053", "A85123", "B22", "C3"),
+        ("00:1b:44", "b8:27:eb", "5c:cf:7f", "ac:de:48"),
+    ],
+)
+def test_text_of_which_some_begins_with_a_digit_is_text(read, notes):
+    """One cell of a note would stop the table, and the message name another."""
+    rows = "".join(f"2024-01-0{d},{note},{d}\n" for d, note in enumerate(notes, 1))
+    assert_series(read(f"date,note,a\n{rows}"), a=[1, 2, 3, 4])
+    assert "left out: 'note' (text)" in read.said[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "row"),
+    [
+        (("$1.50", "$2.50", "n.v.", "$3"), 2),
+        (("5 kg", "6 kg", "8 kg", "k.A."), 2),
+        (("100,00-", "<1", "2 %", "x"), 2),
+        (("1", "2", "x", "y"), 4),
+        (("1", "1", "1", "x"), 5),
+    ],
+)
+def test_numbers_with_marks_are_no_text(read, values, row):
+    """A series would be left out, or a number with its sign behind be another."""
+    rows = "".join(f"2024-01-0{d};{value};{d}\n" for d, value in enumerate(values, 1))
+    hint = "if 'note' is no series, name the columns of values with --target"
+    read.refuses(f"date;note;a\n{rows}", f"row {row}, column 'note'", hint)
+    assert_series(read(f"date;note;a\n{rows}", target=("a",)), a=[1, 2, 3, 4])
+
+
+def test_columns_without_any_value_do_not_name_series(read):
+    """A flag that is never set would make AT/y and AT/flag of AT, the second without a value."""
+    rows = "".join(f"202{d},{geo},{d},\n" for d in range(4) for geo in ("AT", "BE"))
+    found = read(f"TIME_PERIOD,geo,y,flag\n{rows}")
+    assert_series(found, AT=[0, 1, 2, 3], BE=[0, 1, 2, 3])
+    assert "left out: 'flag' (no values)" in read.said[0]
+    (only,) = read("date,geo,y\n2024-01-01,AT,\n2024-01-02,AT,\n", id=("geo",))
+    assert np.isnan(only.values).all()
+
+
+def test_columns_without_a_name_at_the_end(read):
+    """Two marks at the end of each row would be two columns of one name."""
+    text = "date;a;;\n2024-01-01;1,5;;\n2024-01-02;2,5;;\n"
+    assert_series(read(text), a=[1.5, 2.5])
+
+
+def test_days_of_digits_with_hours_of_one_digit(read):
+    """9:00 beside 10:00 would be called wrong."""
+    (item,) = read("date,a\n20240101 9:00,1\n20240101 10:00,2\n")
+    assert [str(time) for time in item.times] == ["2024-01-01 09:00:00", "2024-01-01 10:00:00"]
