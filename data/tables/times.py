@@ -24,7 +24,7 @@ from data.tables.forms import (
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_time_name
 from data.tables.table import Table, short
-from data.tables.time_numbers import NUMERIC, SINCE_1970, no_times, of_numbers
+from data.tables.time_numbers import NUMERIC, SINCE_1970, WEEK_NAME, no_times, of_numbers
 
 
 class Stamps(NamedTuple):
@@ -189,11 +189,22 @@ def _either_century(
 
 
 def _no_years(table: Table, i: int, texts: pa.Array, form: Form) -> TableError | None:
-    """Refuses years that may be others, or may be none."""
+    """Refuses years that may be others, or may be none, and months that may be weeks."""
     if form.name == "year-month":
-        return _fiscal_years(table, i, texts)
+        return _weeks(table, i, texts) or _fiscal_years(table, i, texts)
     either = _either_century(table, i, texts, of_either_century(form, texts))
     return _day_or_year(table, i, texts, form) or either
+
+
+def _weeks(table: Table, i: int, texts: pa.Array) -> TableError | None:
+    """Refuses 2020-01, 2020-02 ... below the name of a week."""
+    if not re.search(WEEK_NAME, table.names[i].lower()):
+        return None
+    text = texts[0].as_py()
+    return TableError(
+        f"{table.where(0, i)}: {short(text)} may be a year and its week: write ISO weeks, as "
+        f"2020-W01 (or say --date-format %Y{text[4]}%m, if these are months)"
+    )
 
 
 def _day_or_year(table: Table, i: int, texts: pa.Array, form: Form) -> TableError | None:

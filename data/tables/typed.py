@@ -92,15 +92,19 @@ def table_of_arrow(table: pa.Table, name: str) -> Table:
 
 
 def frame_table(frame: pd.DataFrame) -> Table:
-    """A DataFrame; times in its index become a column.
+    """A DataFrame; its index becomes a column, unless it only counts the rows.
 
     Raises:
-        TableError: its columns have names of several levels, or a column cannot be read.
+        TableError: its columns have names of several levels, its index holds durations, or a
+            column cannot be read.
     """
+    if isinstance(frame.index, pd.TimedeltaIndex):
+        raise TableError(f"{FRAME} has an index of durations; add it to the time of its start")
     if frame.columns.nlevels > 1:
         raise TableError(f"{FRAME} has column names of several levels; join them into one")
     index = frame.index
-    if index.nlevels > 1 or isinstance(index, pd.DatetimeIndex | pd.PeriodIndex) or index.name:
+    counts = index.nlevels == 1 and pd.api.types.is_any_real_numeric_dtype(index.dtype)
+    if index.name or not counts:
         frame = _with_index(frame)
     columns = [_array(frame.iloc[:, i]) for i in range(frame.shape[1])]
     names = ["" if pd.isna(name) else str(name) for name in frame.columns]

@@ -119,6 +119,30 @@ def test_data_frames(layout):
     assert {item.source for item in items} == {""}
 
 
+@pytest.mark.parametrize("kind", [str, pd.Timestamp.date, "category"])
+def test_times_in_an_index_without_a_name(kind):
+    """Newest first, the series would be read backwards."""
+    texts = ["2023-03-01", "2023-02-01", "2023-01-01"]
+    index = pd.Index(texts).astype(kind) if kind == "category" else [
+        kind(pd.Timestamp(text)) for text in texts]  # fmt: skip
+    (item,) = items_of_frame(pd.DataFrame({"a": [3.0, 2.0, 1.5]}, index=index), TableOptions())
+    assert item.values.tolist() == [1.5, 2.0, 3.0]
+    assert item.times[0] == pd.Timestamp("2023-01-01")
+
+
+def test_other_indexes_of_a_frame():
+    """Names of series would be lost, and numbers of rows be a series."""
+    columns = pd.date_range("2024-01-01", periods=2)
+    frame = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], index=["A", "B"], columns=columns)
+    items = items_of_frame(frame, TableOptions())
+    assert [(item.id, item.values.tolist()) for item in items] == [("A", [1, 2]), ("B", [3, 4])]
+    (item,) = items_of_frame(pd.DataFrame({"a": [3.0, 2.0]}, index=[5, 9]), TableOptions())
+    assert item.id == "a"
+    durations = pd.DataFrame({"a": [3.0, 2.0]}, index=pd.to_timedelta([2, 1], unit="h"))
+    with pytest.raises(TableError, match="an index of durations; add it to the time of its start"):
+        items_of_frame(durations, TableOptions())
+
+
 def test_an_index_and_a_column_of_one_name():
     """pandas cannot make a column of it: a traceback, though both may say the same."""
     assert_ab(items_of_frame(WIDE.set_index("date", drop=False), TableOptions()))
