@@ -114,6 +114,11 @@ def test_weeks_of_digits(read, refuse, name):
     assert read([week[2:] for week in WEEKS[:12]]).times[11] == pd.Timestamp("2012-01-01")
     assert read(WEEKS[:12]).times[11] == pd.Timestamp("2020-12-01")
     assert read(range(1, 60), name=name).times is None  # a counter of weeks
+    texts = [f"{week[:4]}-{week[4:]}" for week in WEEKS]
+    refuse(texts, "'2020-01' may be a year and its week: write ISO weeks", name=name)
+    refuse(texts[:12], r"say --date-format %Y-%m, if these are months", name=name)
+    months = read(texts[:12], name=name, date_format="%Y-%m").times
+    assert months[11] == read(texts[:12]).times[11] == pd.Timestamp("2020-12-01")
 
 
 @pytest.mark.parametrize(
