@@ -114,6 +114,8 @@ def _read(
             return None
         # Signs and exponents stand in no time.
         return (of_numbers if digits.all() else no_times)(table, i, texts)
+    if refusal := _weeks(table, i, texts):
+        return refusal
     fits = fitting(FORMS, texts)
     if len(fits) > 1:
         return _ambiguous(table, i, texts, fits)
@@ -189,21 +191,23 @@ def _either_century(
 
 
 def _no_years(table: Table, i: int, texts: pa.Array, form: Form) -> TableError | None:
-    """Refuses years that may be others, or may be none, and months that may be weeks."""
+    """Refuses years that may be others, or may be none."""
     if form.name == "year-month":
-        return _weeks(table, i, texts) or _fiscal_years(table, i, texts)
+        return _fiscal_years(table, i, texts)
     either = _either_century(table, i, texts, of_either_century(form, texts))
     return _day_or_year(table, i, texts, form) or either
 
 
 def _weeks(table: Table, i: int, texts: pa.Array) -> TableError | None:
     """Refuses 2020-01, 2020-02 ... below the name of a week."""
-    if not re.search(WEEK_NAME, table.names[i].lower()):
+    alike = pc.match_substring_regex(texts, r"^\d{4}[-/.]\d{2}$")
+    if not re.search(WEEK_NAME, table.names[i].lower()) or 2 * pc.sum(alike).as_py() < len(texts):
         return None
-    text = texts[0].as_py()
+    text = texts.filter(alike)[0].as_py()
+    months = f" (or say --date-format %Y{text[4]}%m, if these are months)"
     return TableError(
         f"{table.where(0, i)}: {short(text)} may be a year and its week: write ISO weeks, as "
-        f"2020-W01 (or say --date-format %Y{text[4]}%m, if these are months)"
+        f"2020-W01{months if fitting(FORMS, texts) else ''}"
     )
 
 
