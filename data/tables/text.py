@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
@@ -80,8 +81,7 @@ def check_header(path: Path, head: Head, options: TableOptions) -> None:
     Raises:
         TableError: it may be, and no layout says that it holds names.
     """
-    kinds, below = ([_kind_of(cell, head.decimal) for cell in row]
-                    for row in (head.header, head.sample[0]))  # fmt: skip
+    kinds, below = (_kinds_of(row, head.decimal) for row in (head.header, head.sample[0]))
     is_data = kinds == below and {"time", "number"} <= {*kinds}
     if options.layout is None and any(head.header) and (is_data or {*kinds} == {"number"}):
         what = "like the row below" if is_data else "numbers"
@@ -92,12 +92,14 @@ def check_header(path: Path, head: Head, options: TableOptions) -> None:
         )
 
 
-def _kind_of(cell: str, decimal: str) -> str:
-    """Whether a cell is a number (or missing), a time, or another text."""
-    if cells.is_number(cell, decimal):
-        return "number"
-    text = pa.array([cell.strip()])
-    return "time" if any(matches(form, text)[0] for form in FORMS) else "text"
+def _kinds_of(row: list[str], decimal: str) -> list[str]:
+    """Of each cell whether it is a number (or missing), a time, or another text."""
+    texts = pa.array([cell.strip() for cell in row])
+    times = np.any([matches(form, texts) for form in FORMS], axis=0)
+    return [
+        "number" if cells.is_number(cell, decimal) else "time" if time else "text"
+        for cell, time in zip(row, times, strict=True)
+    ]
 
 
 def read_text(path: Path, head: Head, options: TableOptions, say: Callable[[str], None]) -> Table:
