@@ -52,10 +52,6 @@ def main(argv: list[str] | None = None) -> int:
     except (CorpusError, TableError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except OSError as error:
-        line = f"{error.filename}: {error.strerror}" if error.filename else error
-        print(f"error: {line}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print(f"interrupted; nothing was left at {args.out}", file=sys.stderr)
         return 130

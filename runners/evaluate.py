@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
     protocol = protocol_of(**vars(args))
     for name, path in (("--plot", args.plot), ("--plot-coverage", args.plot_coverage)):
         check_output(name, path, (".png",), may_exist=True)
-    check_output("--out", args.out, (".json",), may_exist=True)
+    check_output("--out", args.out, may_exist=True)
     if args.plot and args.heads != ALL:
         raise InputError("--plot draws error over depth: it goes with --heads all")
     forecaster = open_forecaster(args.checkpoint, args.param, args.head or TEACHER)

@@ -51,6 +51,7 @@ LAYERS = ["MODEL.PARAM.num_layers=2", "MODEL.PARAM.BYOT.AUX_HEAD_LAYERS=[0]"]
 SMALLEST = {
     # With this seed the kill comes 0.01 s after the first new steps, when a checkpoint is there.
     "crash": "--kills 1 --seed 581 --iterations 15 TRAIN.LOG_INTERVAL=1 TRAIN.CKPT_SAVE_STRATEGY=2",
+    "evaluate": "--rows 2000 --columns 1 --rounds 1",
     "faults damage": "--times 3",
     "faults full": "--times 3",
     # With this seed a process dies: where it hangs, the launcher needs 30 s to end it.
@@ -71,6 +72,8 @@ SMALLEST = {
     "step": "--batch 1 --modes eager --product 64 --rounds 1",
     "study": "--batch 1 --rounds 1",
 }
+# These take no configuration keys.
+NO_KEYS = ("evaluate", "faults", "peers", "prepare", "references", "rollout", "study")
 
 
 def commands(text: str, each: bool = False) -> list[str]:
@@ -157,7 +160,7 @@ def smallest(module: str, arguments: list[str]) -> list[str]:
     sizes = SMALLEST[key].split()
     options = [word for word in sizes if "=" not in word]
     keys = [word for word in sizes if "=" in word]
-    if name not in ("faults", "peers", "prepare", "references", "rollout", "study"):  # no keys
+    if name not in NO_KEYS:
         keys = [*SMALL, *LAYERS, *keys]
     return [*arguments, *options, *keys]
 

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from data.tables.items import TableError
+from data.tables.table import short
 
 TEXT = (".csv", ".tsv", ".txt")
 PACKED = (".gz", ".zip", ".xz", ".zst", ".bz2")
@@ -52,13 +53,17 @@ def find_files(
         say: gets a line where a folder holds other files.
 
     Raises:
-        TableError: nothing is there, or a folder holds no table.
+        TableError: nothing is there, a folder holds no table, or a name is none for the system.
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
+        try:
+            is_there = path.exists()
+        except OSError as error:  # the name is too long
+            raise TableError(f"{short(path)} cannot be read: {error.strerror}") from None
         if path.is_dir():
             found |= dict.fromkeys(_in_folder(path, say))
-        elif not path.exists() and not path.is_symlink() and glob.has_magic(str(path)):
+        elif not is_there and not path.is_symlink() and glob.has_magic(str(path)):
             matches = sorted(map(Path, glob.glob(str(path), recursive=True)))
             if not matches:
                 raise TableError(f"no file fits {path}")

@@ -276,19 +276,19 @@ def _listed_times(
                 f"{table.where(row, column)}: {end - begin} times, and {count} values in "
                 f"{short(table.names[target])}"
             )
-        places = np.arange(begin, end)
+        positions = np.arange(begin, end)
         if not count:
             return None, None
         if clock is None:
-            first, steps = int(stamps.counter[begin]), np.diff(stamps.counter[places])
+            first, steps = int(stamps.counter[begin]), np.diff(stamps.counter[positions])
             if (steps <= 0).any() or (steps != steps[:1]).any():
                 raise TableError(
                     f"{table.where(row, column)}: the numbers are no times that are known, and do "
                     "not count up in even steps; say --date-format"
                 )
             return None, (first, int(steps[0]) if len(steps) else 0)
-        order, times = clock.order(places)
-        if (order != places).any():
+        order, times = clock.order(positions)
+        if (order != positions).any():
             raise TableError(f"{table.where(row, column)}: the times are not in order")
         return times, None
 

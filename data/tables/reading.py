@@ -257,8 +257,8 @@ def _join_by_counter(parts: list[Item]) -> tuple[Item, int]:
         )
     present = np.unique(numbers)
     step = max(steps, default=int(np.diff(present).min()) if len(present) > 1 else 1)
-    places = (numbers - present[0]) // step
-    length = int(places.max()) + 1
+    positions = (numbers - present[0]) // step
+    length = int(positions.max()) + 1
     gaps = length - len(present)
     if gaps and may_be_dates(present[0], present[-1]):
         at = int(np.argmax(np.diff(present) > step))
@@ -269,7 +269,7 @@ def _join_by_counter(parts: list[Item]) -> tuple[Item, int]:
             f"{first.source} to {parts[-1].source}, but not in even steps; it cannot be joined"
         )
     joined = np.full(length, np.nan)
-    joined[places[there]] = values[there]
+    joined[positions[there]] = values[there]
     counter = (int(present[0]), step)
     return Item(first.id, None, joined, first.source, first.first_row, counter), gaps
 

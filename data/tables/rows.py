@@ -240,7 +240,7 @@ def _columns_of(
 def _by_time(
     row: RowOfValues, stamps: Stamps, options: TableOptions, say: Callable[[str], None]
 ) -> _Columns:
-    places = np.arange(row.rows)
+    positions = np.arange(row.rows)
     moments = stamps.wall if stamps.offsets is None else stamps.wall - stamps.offsets * 10**6
     order = np.argsort(moments, kind="stable")
     same = np.flatnonzero(np.diff(moments[order]).astype(int) == 0)
@@ -250,8 +250,8 @@ def _by_time(
             f"{row.where()}, columns '{first + 2}' and '{second + 2}': {row.cell(second, 0)} is "
             "there twice; keep one column for each time"
         )
-    order, times = Clock(row, 0, stamps, options, say).order(places)
-    if (order != places).any():
+    order, times = Clock(row, 0, stamps, options, say).order(positions)
+    if (order != positions).any():
         say(f"{row.where()}: the columns are not in order of time; they are sorted")
     return _Columns(order, times)
 

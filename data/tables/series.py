@@ -41,7 +41,7 @@ def _wide(
 ) -> Iterator[Item]:
     rows = np.arange(table.rows)
     clock = _clock_of(table, layout, options, say)
-    order, times, counter, places = _in_order(rows, clock)
+    order, times, counter, positions = _in_order(rows, clock)
     sorted_already = bool((order == rows).all())
     first_row = table.line(0)
     if not sorted_already:
@@ -52,7 +52,7 @@ def _wide(
         values = cells.numbers_of(table, i, options, say)
         values = values if sorted_already else values[order]
         check_sentinel(table, table.names[i], values, options)
-        values = _spread(values, places)
+        values = _spread(values, positions)
         yield Item(table.names[i], times, values, table.name, first_row, counter)
 
 
@@ -69,7 +69,7 @@ def _long(
         )
     unsorted = 0
     for code, rows, columns in _whole_series(table, layout, codes, options, say):
-        order, times, counter, places = _in_order(rows, clock)
+        order, times, counter, positions = _in_order(rows, clock)
         inner = np.searchsorted(rows, order)
         unsorted += not (order == rows).all()
         for i, column in zip(layout.values, columns, strict=True):
@@ -77,7 +77,7 @@ def _long(
             values = column[inner]
             check_sentinel(table, item, values, options)
             first_row = int(rows[0]) + table.line_of_first
-            yield Item(item, times, _spread(values, places), table.name, first_row, counter)
+            yield Item(item, times, _spread(values, positions), table.name, first_row, counter)
     if unsorted:
         say(
             f"{table.name}: the rows of {unsorted} series are not in order of time; they are sorted"
@@ -128,13 +128,13 @@ class _Order(NamedTuple):
         rows: in order of time, or of the counter.
         times: of each; None without times.
         counter: of the item, see Item.
-        places: steps from the first, where steps of a counter are not there.
+        positions: steps from the first, where steps of a counter are not there.
     """
 
     rows: np.ndarray
     times: pd.DatetimeIndex | None = None
     counter: tuple[int, int] | None = None
-    places: np.ndarray | None = None
+    positions: np.ndarray | None = None
 
 
 class _Counter:
@@ -157,8 +157,8 @@ class _Counter:
         step = int(steps.min())
         if step == 0:
             self._refuse_twice(rows, int(np.argmin(steps)))
-        places = (numbers - numbers[0]) / step
-        if (places % 1 != 0).any() or places[-1] >= SPREAD * len(rows):
+        positions = (numbers - numbers[0]) / step
+        if (positions % 1 != 0).any() or positions[-1] >= SPREAD * len(rows):
             raise TableError(
                 f"{self.table.where(rows[1], self.time)}: the numbers are no times that are known, "
                 "and do not count in even steps; say --date-format, or name the values with "
@@ -172,9 +172,9 @@ class _Counter:
             refuse_dates(
                 self.table.where(rows[at + 1], self.time), int(numbers[at]), int(numbers[at + 1])
             )
-        self.missing += int(places[-1]) + 1 - len(rows)
+        self.missing += int(positions[-1]) + 1 - len(rows)
         self.series += 1
-        return _Order(rows, None, counter, places.astype(np.int64))
+        return _Order(rows, None, counter, positions.astype(np.int64))
 
     def _refuse_twice(self, rows: np.ndarray, at: int) -> None:
         lines = sorted((self.table.line(rows[at]), self.table.line(rows[at + 1])))
@@ -229,10 +229,10 @@ def refuse_dates(where: str, before: int, after: int) -> None:
     )
 
 
-def _spread(values: np.ndarray, places: np.ndarray | None) -> np.ndarray:
-    """Values at their places, NaN between them."""
-    if places is None:
+def _spread(values: np.ndarray, positions: np.ndarray | None) -> np.ndarray:
+    """Values at their positions, NaN between them."""
+    if positions is None:
         return values
-    spread = np.full(places[-1] + 1, np.nan)
-    spread[places] = values
+    spread = np.full(positions[-1] + 1, np.nan)
+    spread[positions] = values
     return spread

@@ -91,10 +91,10 @@ class Table:
             TableError: there is none, or there are two.
         """
         for names in (self.names, [text.strip() for text in self.names]):
-            places = [i for i, text in enumerate(names) if text == name]
-            if len(places) == 1:
-                return places[0]
-            if places:
+            positions = [i for i, text in enumerate(names) if text == name]
+            if len(positions) == 1:
+                return positions[0]
+            if positions:
                 raise TableError(
                     f"{self.name}, header: two columns are named {short(name)}; names must differ"
                 )
