@@ -189,6 +189,8 @@ def refuse_cell(table: Table, i: int, row: int, hint: str = "") -> None:
         way = "the point is the decimal mark here; write it, or say --decimal ,"
     elif cell.strip().endswith("%"):
         way = "remove the percent signs"
+    elif re.fullmatch(r"[^\w\s]{0,3}\s?\d[\d.,\s]*[^\w\s]?\s?\w{0,3}", cell.strip()):
+        way = "write the number alone, without marks and units"
     raise TableError(f"{table.where(row, i)}: {short(cell)} is not a number ({way}){hint}")
 
 

@@ -13,6 +13,7 @@ from data.tables.names import (
     is_index_name,
     is_nameless,
     is_time_name,
+    is_whole_time_name,
     part_of_time,
 )
 from data.tables.table import Table, listed, short
@@ -66,6 +67,8 @@ def value_columns(
         # A second column of values would change the names of the series.
         reasons |= {i: "no values" for i in others if not reasons[i] and _is_empty(table, i)}
     chosen = [i for i in others if not reasons[i]]
+    if time is not None and len(chosen) > 1 and chosen[0] == 0 and _count_rows(table, options):
+        reasons[chosen.pop(0)] = "an index"
     if not chosen:
         found = f" ({_left_out(table, reasons)})" if reasons else ""
         raise TableError(
@@ -134,6 +137,8 @@ def _no_series(
         if _is_part(name, values, stamps):
             return "a part of the time"
         found = stamps_of(table, i, options) if is_time_name(name) else None
+        if is_whole_time_name(name) and len(values) > 1 and (values == values[0]).all():
+            return "times"  # 000000 below <TIME>, of days
         if isinstance(found, Stamps) and found.counter is None:
             return "times"
     if is_nameless(name) and (time is not None or np.isnan(values).all()):
@@ -164,6 +169,12 @@ def argument(name: str) -> str:
 def counts_up(values: np.ndarray) -> bool:
     """Whether values are n, n + 1, n + 2 ..."""
     return len(values) > 1 and bool((np.diff(values) == 1).all()) and values[0] % 1 == 0
+
+
+def _count_rows(table: Table, options: TableOptions) -> bool:
+    """Whether the first column is 1, 2, 3 ... or 0, 1, 2 ..., as many programs write it."""
+    values = cells.numbers_of(table, 0, options)
+    return len(values) >= FEW and counts_up(values) and values[0] in (0, 1)
 
 
 def counts_evenly(values: np.ndarray) -> bool:

@@ -229,5 +229,5 @@ def check_is_text(path: Path, start: bytes, encoding: str | None) -> None:
         raise TableError(f"{path} is not text (it holds bytes of zero); {AS_CSV}")
     if text.startswith((b"{", b"[")):
         raise TableError(f"{path} is JSON; save it as Parquet (start, target), or as CSV")
-    if text[:1] == b"<":
+    if text[:1] == b"<" and not re.match(rb"<[\w ./-]{1,30}> *[,;\t|]", text):  # <DATE>,<CLOSE>
         raise TableError(f"{path} is HTML or XML; download the file behind the page, or {AS_CSV}")

@@ -4,6 +4,7 @@ Each form is a pattern with named parts. Where all cells of a column fit it, the
 together by pandas. No form is guessed from a part of the cells.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -160,6 +161,15 @@ def fitting(forms: tuple[Form, ...], texts: pa.Array) -> list[tuple[Form, Times]
         if not np.isnat(times.wall).any() and not known:
             fits.append((form, times))
     return fits
+
+
+def is_interval(text: str) -> bool:
+    """Whether a text is two times, its start and its end."""
+    pairs = (re.split(mark, text) for mark in (r" +[-\u2013] +| to |/(?=\d{4}-)", r"[-\u2013]"))
+    return any(
+        len(pair) == 2 and any(matches(form, pa.array(pair)).all() for form in FORMS)
+        for pair in pairs
+    )
 
 
 def of_either_century(form: Form, texts: pa.Array) -> np.ndarray:

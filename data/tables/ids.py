@@ -9,11 +9,12 @@ import pyarrow.compute as pc
 
 from data.tables import cells
 from data.tables.choices import NEARLY, Choices, arguments, check_smaller, id_codes, refuse_several
-from data.tables.columns import argument
+from data.tables.columns import argument, may_be_times
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_time_name, part_of_time
 from data.tables.table import Table, listed, short
 from data.tables.times import Stamps, stamps_of
+from data.tables.turns import are_irregular, refuse_turns
 
 MANY = 1.5  # rows for each time: where times repeat so often, several series stand below each other
 
@@ -39,7 +40,7 @@ def find_ids(
     named, found = _named(table, options, time), _texts(table, options, time)
     texts = [i for i in found if _num_empty(table, i) == 0]
     if len(distinct) == len(moments):
-        return _each_time_once(table, named, texts, moments)
+        return _each_time_once(table, options, time, stamps, named, texts)
     often = len(moments) >= MANY * len(distinct)
     choices = Choices(table, times, np.diff(moments), say)
     for usual, groups in (
@@ -57,6 +58,7 @@ def find_ids(
             return chosen
     integers = [i for i in _integers(table, options, time) if i not in named]
     if often:
+        _refuse_split(table, options, time, choices, [*named, *texts])
         chosen = _with_integers(choices, named, texts, integers)
         if chosen:
             return chosen
@@ -145,6 +147,7 @@ def _integers(table: Table, options: TableOptions, time: int) -> list[int]:
         and not is_time_name(name)
         and part_of_time(name) in (None, "day")  # a tag is a label, if no day
         and _repeats(table, i)
+        and not may_be_times(table, i, options)
     ]
 
 
@@ -162,24 +165,31 @@ def _repeats(table: Table, i: int) -> bool:
 
 
 def _each_time_once(
-    table: Table, named: list[int], texts: list[int], moments: np.ndarray
+    table: Table,
+    options: TableOptions,
+    time: int,
+    stamps: Stamps,
+    named: list[int],
+    texts: list[int],
 ) -> list[int]:
     """No time is there twice: wide, unless a usual name says that a column holds ids."""
+    moments = _moments(stamps)
     several = [i for i in named if len(id_codes(table, [i])[1]) <= max(1, len(moments) // 2)]
     if several:
         return several
     steps = np.diff(moments)
-    if (steps > 0).all() or (steps < 0).all():
-        return []
+    in_order = (steps > 0).all() or (steps < 0).all()
     for i in texts:
         codes = id_codes(table, [i])[0]
         same = np.diff(codes) == 0
-        if 0 < (~same).sum() == codes.max() and (steps[same] > 0).all():
+        if not in_order and 0 < (~same).sum() == codes.max() and (steps[same] > 0).all():
             raise TableError(
                 f"{table.name}: column {short(table.names[i])} may name series below each other "
                 f"(--id {argument(table.names[i])}), or be text beside one unsorted series "
                 "(--layout wide); say which"
             )
+    if stamps.counter is None and are_irregular(moments):
+        refuse_turns(table, moments, texts, _integers(table, options, time))
     return []
 
 
@@ -205,6 +215,33 @@ def _refuse_repeats(
     ]
     parts = [i for i in others if part_of_time(table.names[i]) or is_time_name(table.names[i])]
     groups = choices.smallest([*parts, *tried, *(i for i in others if i not in parts)])
+    _refuse_parts(table, time, parts, groups)
+    if groups:
+        refuse_several(table, groups)
+    if len(table.names) > 2:
+        refuse_twice(table, time, choices.times)
+
+
+def _refuse_split(
+    table: Table, options: TableOptions, time: int, choices: Choices, ids: list[int]
+) -> None:
+    """Refuses times that repeat, where the part that another column is named for tells them apart.
+
+    Values that differ within each time would be taken for ids else.
+    """
+    parts = [
+        i
+        for i, name in enumerate(table.names)
+        if part_of_time(name) not in (None, "day")
+        and i != time
+        and name not in options.target
+        and _may_name(table, i)
+    ]
+    if parts:
+        _refuse_parts(table, time, parts, choices.smallest([*parts, *ids]))
+
+
+def _refuse_parts(table: Table, time: int, parts: list[int], groups: list[tuple[int, ...]]) -> None:
     split = [i for i in parts if any(i in group for group in groups)]
     if split:
         names = listed([table.names[i] for i in (time, *split)])
@@ -212,10 +249,6 @@ def _refuse_repeats(
             f"{table.name}: the time stands in several columns ({names}); join them into one, as "
             "2024-01-31 23:00"
         )
-    if groups:
-        refuse_several(table, groups)
-    if len(table.names) > 2:
-        refuse_twice(table, time, choices.times)
 
 
 def refuse_twice(table: Table, time: int, keys: np.ndarray) -> None:
@@ -282,3 +315,21 @@ def ids_of_long(
     if not ids:
         raise TableError(f"{table.name}: no column names the series; say --id NAME")
     return ids
+
+
+def check_without_times(table: Table, options: TableOptions, ids: list[int]) -> None:
+    """Refuses ids of a table without times that leave out another column of a usual name.
+
+    Raises:
+        TableError: the series that they name have several ids.
+    """
+    codes = id_codes(table, ids)[0].astype(np.int64)
+    for i, name in enumerate(table.names):
+        if i in ids or not is_id_name(name) or name in options.target:
+            continue
+        own, texts = table.texts(i)
+        if len(texts) < table.rows and len(np.unique(codes * len(texts) + own)) > codes.max() + 1:
+            raise TableError(
+                f"{table.name}: the series that {arguments(table, ids)} names have several "
+                f"{short(name)}; say --id {arguments(table, [*ids, i])}, or remove that column"
+            )

@@ -6,16 +6,17 @@ both, and names the option that chooses.
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow.types import is_boolean, is_floating, is_integer, is_null
 
 from data.tables import cells
-from data.tables.columns import argument, holds_whole, may_be_times, value_columns
-from data.tables.ids import check_given, find_ids, ids_of_long
+from data.tables.choices import arguments, id_codes
+from data.tables.columns import argument, may_be_times, value_columns
+from data.tables.ids import check_given, check_without_times, find_ids, ids_of_long
 from data.tables.items import TableError, TableOptions
 from data.tables.names import (
     is_id_name,
@@ -25,12 +26,18 @@ from data.tables.names import (
     is_whole_time_name,
     part_of_time,
 )
+from data.tables.split_times import (
+    check_clock_column,
+    check_header,
+    check_ids,
+    check_parts,
+    check_year_and_month,
+    is_clock,
+)
 from data.tables.table import Table, listed, short
-from data.tables.times import Stamps, stamps_of
+from data.tables.times import Stamps, no_interval, stamps_of
 
-LOOK = 50  # cells that are looked at before a whole column is
 PERIOD = "pandas.period"  # a type of Arrow's that pandas adds
-LEAST_MONTHS = 6  # so many different ones show that two columns are year and month
 
 
 class Layout(NamedTuple):
@@ -65,6 +72,8 @@ def find_layout(table: Table, options: TableOptions, say: Callable[[str], None])
     if options.layout == "long" or ids:
         if ids and stamps is not None:
             check_given(table, ids, time, stamps)
+        if ids and stamps is None:
+            check_without_times(table, options, ids)
         ids = ids or ids_of_long(table, options, time, stamps, say)
         name = "long"
     elif options.layout == "wide" or stamps is None:
@@ -74,7 +83,13 @@ def find_layout(table: Table, options: TableOptions, say: Callable[[str], None])
     else:
         ids = find_ids(table, options, time, stamps, say)
         name = "long" if ids else "wide"
+    if stamps is not None and not options.id:
+        check_ids(table, time, stamps, ids)
     values = value_columns(table, options, time, stamps, ids, say)
+    if stamps is None and name == "long" and not options.target:
+        _check_counts(table, options, ids, values)
+    if stamps is not None and name == "wide" and not (options.layout or options.target):
+        check_header(table, time, stamps, values)
     return Layout(name, time, stamps, ids, values)
 
 
@@ -97,24 +112,36 @@ def find_time(table: Table, options: TableOptions) -> tuple[int | None, Stamps |
         if not isinstance(found, Stamps):
             raise found or TableError(f"{table.where(None, column)} holds no times")
         return column, found
-    candidates = _candidates(table, options)
+    candidates = _varied(table, _candidates(table, options))
     lowest = min((c.rank for c in candidates), default=0)
     best = _best_named(table, [c for c in candidates if c.rank == lowest])
     best += [c for c in candidates if lowest == 0 and _is_better_named(table, c, best)]
     if not any(_is_whole(table, c) for c in best):
-        _check_parts(table, options, best)
+        check_parts(table, options, not best or _repeats(best[0].found))
     if not best or lowest == 2:
         _check_hidden(table, options, best)
     if not best:
         return None, None
     if len(best) > 1 and lowest < 3:
         names = listed([table.names[c.column] for c in best])
-        raise TableError(f"{table.name}: {names} may all be the time; say --timestamp NAME")
+        raise TableError(
+            f"{table.name}: {names} may all be the time; say --timestamp NAME, or join them into "
+            "one if they are date and time of day"
+        )
     column, found, _ = best[0]
     if isinstance(found, TableError):
         raise found
-    _check_clock_column(table, column, found)
+    check_clock_column(table, column, found)
     return column, found
+
+
+def _varied(table: Table, candidates: list[_Candidate]) -> list[_Candidate]:
+    """Leaves out one date in all rows, as that of the last update, if other dates differ."""
+    if len(candidates) < 2 or table.rows < 2:
+        return candidates
+    varied = [c for c in candidates if len(table.texts(c.column)[1]) > 1]
+    known = any(c.rank < 2 and isinstance(c.found, Stamps) for c in varied)
+    return varied if known else candidates
 
 
 def _best_named(table: Table, candidates: list[_Candidate]) -> list[_Candidate]:
@@ -161,7 +188,7 @@ def _candidates(table: Table, options: TableOptions) -> list[_Candidate]:
             candidates.append(_Candidate(i, Stamps(np.empty(0, "M8[us]"), counter=steps), 2))
             continue
         dates = cells.is_texts(kind) or cells.by_type(kind) == "times"
-        if name in given or not (dates or is_time_name(name)) or _is_clock(table, i):
+        if name in given or not (dates or is_time_name(name)) or is_clock(table, i):
             continue
         found = stamps_of(table, i, options)
         if found is None:
@@ -209,20 +236,6 @@ def _begins_with_date(table: Table, i: int, options: TableOptions) -> bool:
     return cells.is_texts(table.types[i]) and cells.begins_with_digits(table, i, options)
 
 
-def _check_parts(table: Table, options: TableOptions, best: list[_Candidate]) -> None:
-    """Refuses a time in several columns: year and month, year and week, day and hour."""
-    kinds = {"year", "month", "day", "hour"}
-    if not best or _repeats(best[0].found):
-        kinds |= {"quarter", "week", "dayofyear"}
-    given = {*options.id, *options.target}
-    parts = [name for name in table.names if part_of_time(name) in kinds and name not in given]
-    if len({part_of_time(name) for name in parts}) > 1:
-        raise TableError(
-            f"{table.name}: the time stands in several columns ({listed(parts)}); join them into "
-            "one, as 2024-01-31 23:00, or say --timestamp NAME"
-        )
-
-
 def _repeats(found: Stamps | TableError) -> bool:
     if isinstance(found, TableError):
         return False
@@ -252,7 +265,25 @@ def _check_hidden(table: Table, options: TableOptions, best: list[_Candidate]) -
                 "say which, or remove it"
             )
     if not best:
-        _check_year_and_month(table, options, others)
+        _check_year_dot_month(table, options)
+        check_year_and_month(table, options, others)
+
+
+def _check_year_dot_month(table: Table, options: TableOptions) -> None:
+    """Refuses a first column of 2015.1, 2015.2 ... 2015.12: months, which as numbers are none."""
+    if options.target or options.id or cells.content_of(table, 0, options) != "numbers":
+        return
+    codes, texts = table.texts(0)
+    parts = pc.extract_regex(texts, r"^(?P<year>(?:19|20)\d\d)[.,](?P<month>0?[1-9]|1[0-2])$")
+    if parts.null_count or not 2 < len(texts) == len(codes):
+        return
+    year, month = (pc.struct_field(parts, name).cast(pa.int64()) for name in ("year", "month"))
+    steps = np.diff(year.to_numpy() * 12 + month.to_numpy())
+    if (abs(steps) == 1).mean() > 0.5:
+        raise TableError(
+            f"{table.where(0, 0)}: {short(table.cell(0, 0))} may be a month (write it as 2015-01), "
+            "or a value (name the series with --target); say which"
+        )
 
 
 def _check_type(table: Table, i: int) -> None:
@@ -267,47 +298,18 @@ def _check_type(table: Table, i: int) -> None:
         )
 
 
-def _check_year_and_month(table: Table, options: TableOptions, columns: list[int]) -> None:
-    """Refuses two columns of numbers that go on as year and month do, whatever their names are."""
-    years = [i for i in columns if holds_whole(table, i, options, 1900, 2100)]
-    months = [i for i in columns if years and holds_whole(table, i, options, 1, 12)]
-    for year, month in product(years, months):
-        moments = cells.numbers_of(table, year, options) * 12
-        moments += cells.numbers_of(table, month, options)
-        steps = np.diff(moments)
-        steps = steps[steps != 0]
-        if len(np.unique(moments)) >= LEAST_MONTHS and (abs(steps) == 1).mean() > 0.5:
-            names = listed([table.names[year], table.names[month]])
+def _check_counts(table: Table, options: TableOptions, ids: list[int], values: list[int]) -> None:
+    """Asks about a column that counts in each series of a long table without times."""
+    codes = id_codes(table, ids)[0]
+    same = np.diff(codes) == 0
+    for i in values:
+        steps = np.diff(cells.numbers_of(table, i, options))[same]
+        if len(steps) > 1 and steps[0] and (steps == steps[0]).all():
             raise TableError(
-                f"{table.name}: {names} may be the year and the month of the times (join them into "
-                "one, as 2024-01), or series (name the series with --target); say which"
+                f"{table.where(None, i)} counts in even steps within each series: it may be the "
+                f"times (--timestamp {argument(table.names[i])}), or a series (name the columns of "
+                "values with --target); say which"
             )
-
-
-def _check_clock_column(table: Table, time: int, stamps: Stamps) -> None:
-    """Refuses dates whose time of day stands in a column of its own."""
-    wall = stamps.wall
-    if stamps.counter is not None or (wall != wall.astype("M8[D]")).any():
-        return
-    for i, name in enumerate(table.names):
-        if i == time:
-            continue
-        clock = _is_clock(table, i)
-        if clock or (part_of_time(name) in ("hour", "minute") and len(np.unique(wall)) < len(wall)):
-            raise TableError(
-                f"{table.name}: date and time of day stand in two columns "
-                f"({short(table.names[time])} and {short(name)}); join them into one"
-            )
-
-
-def _is_clock(table: Table, i: int) -> bool:
-    if not cells.is_texts(table.types[i]):
-        return False
-    texts = table.texts(i)[1]
-    clock = r"^\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[AaPp][Mm])?\s*$"
-    return all(  # of most columns the first cells are enough
-        pc.all(pc.match_substring_regex(part, clock)).as_py() for part in (texts[:LOOK], texts)
-    )
 
 
 def _check_first_text(table: Table, options: TableOptions) -> None:
@@ -317,10 +319,14 @@ def _check_first_text(table: Table, options: TableOptions) -> None:
         return
     if content == "mixed" and cells.is_mostly_numbers(table, 0, options):
         cells.refuse_cell(table, 0, cells.first_text(table, 0, options))
-    name = table.names[0].strip() if not is_nameless(table.names[0]) else "NAME"
+    if error := no_interval(table, 0):
+        raise error
+    usual = [i for i, name in enumerate(table.names) if is_id_name(name)]
+    name = argument(table.names[0].strip()) if not is_nameless(table.names[0]) else "NAME"
+    ids = arguments(table, usual) if 0 in usual else name
     cell = short(table.cell(0, 0))
     raise TableError(
         f"{table.where(0, 0)}: {cell} may name a series that stands in this row (--layout rows) or "
-        f"one that stands below others (--layout long --id {name}), or be a time of a form that is "
+        f"one that stands below others (--layout long --id {ids}), or be a time of a form that is "
         f"not known (--timestamp {name} --date-format FORMAT); say which"
     )

@@ -14,7 +14,7 @@ TIME_NAMES = frozenset((
 OTHER_TIME_NAMES = frozenset((
     "period", "yearmonth", "yyyymm", "yyyymmdd", "timeperiod", "jahrmonat", "anomes", "mesano",
     "anneemois", "annomese", "年月", "periode", "periodo", "createdat", "updatedat", "opentime",
-    "closetime", "calday", "calmonth", "budat",
+    "closetime", "calday", "calmonth", "budat", "yearmonthday",
 ))
 # time_utc, utc_timestamp, unix_time, start_date: a name of a time with one more word.
 TIME_WORDS = frozenset((
@@ -86,13 +86,16 @@ def part_of_time(name: str) -> str | None:
 
 def are_numbered(names: list[str]) -> bool:
     """Whether names count up: V1, V2, V3 or d_1, d_2 or 1900, 1901; two at least."""
-    parts = [re.fullmatch(r"(.*?)(\d+)", name.strip()) for name in names]
-    if len(parts) < 2 or not all(parts):
-        return False
-    if len({part[1] for part in parts}) != 1:
-        return False
-    first = int(parts[0][2])
-    return all(int(part[2]) == first + i for i, part in enumerate(parts))
+    numbers = numbers_in(names) if len(names) > 1 else None
+    return numbers is not None and all(n == numbers[0] + i for i, n in enumerate(numbers))
+
+
+def numbers_in(names: list[str]) -> list[int] | None:
+    """The numbers of names that differ in them alone: V1, V2 or 2021年, 2022年; None of others."""
+    parts = [re.fullmatch(r"(.*?)(\d+)(\D*)", name.strip()) for name in names]
+    if not all(parts) or len({(part[1], part[3]) for part in parts}) != 1:
+        return None
+    return [int(part[2]) for part in parts]
 
 
 def _words(name: str) -> list[str]:

@@ -13,6 +13,7 @@ from data.tables.items import Item, TableError, TableOptions
 from data.tables.layouts import Layout, find_layout
 from data.tables.names import is_index_name
 from data.tables.table import Table, short
+from data.tables.time_numbers import DECIMALS
 from data.tables.zones import Clock
 
 SPREAD = 10  # a counter may leave out so many steps for each that it has
@@ -145,6 +146,7 @@ class _Counter:
         self.numbers = layout.stamps.counter
         named = is_index_name(table.names[layout.time])
         self.may_be_dates = not named and may_be_dates(self.numbers.min(), self.numbers.max())
+        self.decimals = layout.stamps.form == DECIMALS  # they are numbered from 0, in steps of 1
         self.missing = self.series = 0
 
     def order(self, rows: np.ndarray) -> _Order:
@@ -153,7 +155,7 @@ class _Counter:
         rows, numbers = rows[order], numbers[order]
         steps = np.diff(numbers)
         if not len(steps):
-            return _Order(rows, None, (int(numbers[0]), 0))
+            return _Order(rows, None, None if self.decimals else (int(numbers[0]), 0))
         step = int(steps.min())
         if step == 0:
             self._refuse_twice(rows, int(np.argmin(steps)))
@@ -164,7 +166,7 @@ class _Counter:
                 "and do not count in even steps; say --date-format, or name the values with "
                 "--target"
             )
-        counter = int(numbers[0]), step
+        counter = None if self.decimals else (int(numbers[0]), step)
         if (steps == step).all():
             return _Order(rows, None, counter)
         if self.may_be_dates:

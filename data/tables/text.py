@@ -25,6 +25,7 @@ from data.tables.table import Table, short
 REPEATED = pa.dictionary(pa.int32(), pa.string())
 TOGETHER = 32  # columns that are read again at a time
 BLOCK = 1 << 22  # bytes that pyarrow reads at a time; a row must fit in one block
+AFTER = 20  # rows that are looked at behind one that is wrong
 LEADING_ZERO = re.compile(r"0\d+")
 
 
@@ -220,13 +221,15 @@ def _check_rows(path: Path, head: Head) -> None:
     rows = split_rows(path, head.encoding, head.separator)
     for line, row in rows:
         if line > head.lines and len(row) != len(head.header):
+            after = {len(cells) for _, cells in itertools.islice(rows, AFTER)}
             raise TableError(
                 f"{path}, row {line}: {_count(row)} where the header has {len(head.header)}"
-                f"{_advice(line, row, head)}"
+                f"{_advice(line, row, head, after)}"
             )
 
 
-def _advice(line: int, row: list[str], head: Head) -> str:
+def _advice(line: int, row: list[str], head: Head, after: set[int]) -> str:
+    """What may be done about a row that has not as many cells as the header; and those after it."""
     if head.header[0].startswith("#"):
         return (
             f"; row {head.lines} ({short(head.header[0])}) is no header, remove the lines above it"
@@ -238,6 +241,8 @@ def _advice(line: int, row: list[str], head: Head) -> str:
         return "; remove the lines above the header, or say --sep"
     if len(row) == 1 and row[0].strip():
         return f" ({short(row[0])}); remove lines that are no rows of the table"
+    if after == {len(row)}:
+        return f"; if the table begins in row {line}, remove the lines above it"
     return ""
 
 

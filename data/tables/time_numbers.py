@@ -37,12 +37,20 @@ NUMERIC = {EXCEL, *(form.name for form in DIGITS)}
 YEAR = 366  # days; Excel's days do not lie further apart
 WEEK_NAME = r"week|woche|semaine|semana|settimana|wk|ww|kw|週|周"
 MOST = 0.9  # of the texts, that show a form
+DECIMALS = "a counter with decimals"
+DECIMAL_YEARS = (1500, 2500)  # numbers with decimals that may be years
+YEAR_DOT_MONTH = r"^\d{4}\.(0[1-9]|1[0-2])$"
+HUNDREDTH = 0.0051  # years of which two decimals are written lie so near to a month
+FEW = 3  # different numbers at least that show even steps
+NEARLY = 0.1  # decimals are rounded: 0.033, 0.067
 SHORT = ("yymm", "yyddd")  # so short that a counter within one of their years has them too
 OTHERS = {"year": "a year (--date-format %Y)", EXCEL: EXCEL}  # times of so few digits
 
 
-def of_numbers(table: Table, i: int, texts: pa.Array) -> tuple[Times | None, str] | TableError:
-    """The times of column i, and the name of their form; no times for a counter.
+def of_numbers(
+    table: Table, i: int, texts: pa.Array
+) -> tuple[Times | np.ndarray, str] | TableError:
+    """The times of column i, and the name of their form; of a counter its steps, int64 [texts].
 
     Args:
         table: for messages.
@@ -52,7 +60,7 @@ def of_numbers(table: Table, i: int, texts: pa.Array) -> tuple[Times | None, str
     values = texts.cast(pa.float64()).to_numpy()
     if not (values % 1 == 0).all():
         fits = _since_1970(values, None) + _of_excel(values)
-        return _one_of(table, i, texts, fits) if fits else no_times(table, i, texts)
+        return _one_of(table, i, texts, fits) if fits else _of_decimals(table, i, texts, values)
     texts = pc.replace_substring_regex(texts, r"\.0*$", "")  # pandas: 202401.0
     refusal = _weeks_or_quarters(table, i, texts)
     if refusal:
@@ -69,7 +77,45 @@ def of_numbers(table: Table, i: int, texts: pa.Array) -> tuple[Times | None, str
             return unread
     if fits:
         return _one_of(table, i, texts, fits)
-    return (None, "a counter") if values.max() < 2**53 else no_times(table, i, texts)
+    if values.max() >= 2**53:
+        return no_times(table, i, texts)
+    return values.astype(np.int64), "a counter"
+
+
+def _of_decimals(
+    table: Table, i: int, texts: pa.Array, values: np.ndarray
+) -> tuple[Times | np.ndarray, str] | TableError:
+    """Months as 2015.01, years as 1949.083, or steps as 0.0, 0.1, 0.2; each only in even steps."""
+    months = None
+    if pc.all(pc.match_substring_regex(texts, YEAR_DOT_MONTH)).as_py():
+        months = np.floor(values) * 12 + np.round(values % 1 * 100) - 1
+    elif _are_in(values, *DECIMAL_YEARS):
+        months = np.round(values * 12)
+        months = months if (abs(values * 12 - months) < 12 * HUNDREDTH).all() else None
+    if months is not None and _even(months, steps=(1, 3, 6)) is not None:
+        wall = months.astype(np.int64) - 1970 * 12
+        return _plain(wall.astype("M8[M]").astype("M8[us]")), "year and month as decimals"
+    step = _even(values) if not _are_in(values, *DECIMAL_YEARS) else None
+    if step is None:
+        return no_times(table, i, texts)
+    return np.round((values - values.min()) / step).astype(np.int64), DECIMALS
+
+
+def _are_in(values: np.ndarray, low: float, high: float) -> bool:
+    return bool((values >= low).all() and (values < high).all())
+
+
+def _even(values: np.ndarray, steps: tuple[int, ...] = ()) -> float | None:
+    """The step of which all steps are multiples, most of them one; None where there is none."""
+    distinct = np.unique(values)
+    if len(distinct) < max(FEW, len(values)):
+        return None
+    differences = np.diff(distinct)
+    step = float(np.median(differences[differences < 1.5 * differences.min()]))
+    multiples = differences / step
+    even = (abs(multiples - np.round(multiples)) < NEARLY).all()
+    once = (abs(multiples - 1) < NEARLY).mean() >= 0.5
+    return step if even and once and (not steps or step in steps) else None
 
 
 def _since_1970(values: np.ndarray, whole: pa.Array | None) -> list[tuple[Form, Times]]:

@@ -16,6 +16,7 @@ from data.tables.forms import (
     Times,
     are_fiscal_years,
     fitting,
+    is_interval,
     of_either_century,
     parse,
     perhaps,
@@ -77,11 +78,10 @@ def stamps_of(
     if found is None or isinstance(found, TableError):
         return found
     times, form = found
-    if times is None:  # a counter
+    if isinstance(times, np.ndarray):  # a counter
         if missing.any():
             return _not_a_time(table, i, np.argmax(missing[index]), present[0].as_py())
-        counter = present.cast(pa.float64()).to_numpy().astype(np.int64)
-        return Stamps(np.empty(0, "M8[us]"), counter=counter[index], form=form)
+        return Stamps(np.empty(0, "M8[us]"), counter=times[index], form=form)
     wall = np.full(len(texts), np.datetime64("NaT"), "M8[us]")
     wall[~missing] = times.wall
     bad = np.isnat(wall)[index]
@@ -102,8 +102,8 @@ def stamps_of(
 
 def _read(
     table: Table, i: int, texts: pa.Array, options: TableOptions, given: bool
-) -> tuple[Times | None, str] | TableError | None:
-    """The times of different texts, and the name of their form; no times for a counter."""
+) -> tuple[Times | np.ndarray, str] | TableError | None:
+    """The times of different texts, and the name of their form; of a counter its steps."""
     named = given or is_time_name(table.names[i])
     if options.date_format:
         return _by_format(table, i, texts, options.date_format, given)
@@ -132,10 +132,22 @@ def _read(
             return numbers
         row = _row_of(table, i, texts[int(np.argmin(digits))].as_py())
         return _not_a_time(table, i, row, texts[int(np.argmax(digits))].as_py())
-    return _fiscal_years(table, i, texts) or TableError(
-        f"{table.where(0, i)}: {short(table.cell(0, i))} is in no form of "
-        "time that is known; say --date-format (as %d.%m.%Y), or another --timestamp column"
+    return (
+        no_interval(table, i)
+        or _fiscal_years(table, i, texts)
+        or TableError(
+            f"{table.where(0, i)}: {short(table.cell(0, i))} is in no form of "
+            "time that is known; say --date-format (as %d.%m.%Y), or another --timestamp column"
+        )
     )
+
+
+def no_interval(table: Table, i: int) -> TableError | None:
+    """Refuses 2023-01-01 00:00 - 2023-01-01 01:00, where only the start is a time."""
+    text = table.cell(0, i).strip()
+    if not is_interval(text):
+        return None
+    return TableError(f"{table.where(0, i)}: {short(text)} is an interval; write its start alone")
 
 
 def _row_of(table: Table, i: int, text: str) -> int:

@@ -204,6 +204,16 @@ def test_a_first_column_that_rises_beside_times_is_a_series(read, tmp_path, name
     assert item.times.equals(days(*DAYS))
 
 
+@pytest.mark.parametrize("start", [0, 1])
+def test_numbers_of_the_rows_before_the_times_are_an_index(read, start):
+    """A ramp would be trained on: instant, rownames and their like are written by programs."""
+    index = range(start, start + 7)
+    assert_series(read(f"instant,date,y\n{rows(index, DAYS, VALUES)}"), y=VALUES)
+    assert read.said == [f"{read.file}: left out: 'instant' (an index)"]
+    items = read(f"instant,date,y\n{rows(range(2, 9), DAYS, VALUES)}")
+    assert [item.id for item in items] == ["instant", "y"]
+
+
 # Types
 
 

@@ -189,3 +189,51 @@ def test_a_number_that_each_series_has_once_counts_no_steps(read):
         read("Series,N,1,2,3\nN1,3,5,6,7\nN2,3,8,9,10\n")
     with pytest.raises(TableError, match="may name a series that stands in this row"):
         read("Series,N,V1,V2\nN1,3,5,6\nN2,4,8,9\n")
+
+
+# Without times, and with several dates
+
+PRICES = "store_id,item_id,wm_yr_wk,price\n" + "".join(
+    f"{store},{item},{11101 + week},{week / 2}\n"
+    for store in ("CA", "TX")
+    for item in ("A", "B")
+    for week in range(4)
+)
+
+
+def test_all_ids_of_a_table_without_times_are_named(read):
+    """The message would propose ids of which each names the rows of two items."""
+    read.refuses(PRICES, "--layout long --id store_id item_id)")
+    read.refuses(PRICES, "say --id store_id item_id", layout="long", id=("store_id",))
+    both = {"layout": "long", "id": ("store_id", "item_id")}
+    read.refuses(PRICES, "column 'wm_yr_wk' counts", "--timestamp wm_yr_wk", **both)
+    items = read(PRICES, target=("price",), **both)
+    assert_series(items, **{key: [0, 0.5, 1, 1.5] for key in ("CA/A", "CA/B", "TX/A", "TX/B")})
+
+
+def test_one_date_in_all_rows_is_no_time(read):
+    """Of Eurostat's tables the last update would be the time; of NOAA's the hour, as year 2400."""
+    rows = [(geo, year) for geo in ("AT", "BE") for year in (2000, 2001, 2002)]
+    text = "LAST UPDATE,freq,geo,TIME_PERIOD,OBS_VALUE\n" + "".join(
+        f"12/03/24 23:00:00,A,{geo},{year},{n}.5\n" for n, (geo, year) in enumerate(rows)
+    )
+    items = read(text)
+    assert_series(items, AT=[0.5, 1.5, 2.5], BE=[3.5, 4.5, 5.5])
+    assert items[0].times[0] == pd.Timestamp("2000-01-01")
+    pairs = [
+        (day, element) for day in (20200101, 20200102, 20200103) for element in ("TMAX", "TMIN")
+    ]
+    text = "ID,YEAR/MONTH/DAY,ELEMENT,DATA VALUE,OBS-TIME\n" + "".join(
+        f"USW1,{day},{element},{n},2400\n" for n, (day, element) in enumerate(pairs)
+    )
+    items = read(text)
+    assert_series(items, TMAX=[0, 2, 4], TMIN=[1, 3, 5])
+    assert items[0].times[0] == pd.Timestamp("2020-01-01")
+
+
+def test_numbers_that_may_be_days_are_asked_about_as_ids(read):
+    """Forecasts of several days would become a series of each day that they are for."""
+    days = (20200104, 20200105, 20200106)
+    text = "date,of,y\n" + "".join(f"2020-01-0{n},{day},{n}.5\n" for n in (1, 2, 3) for day in days)
+    read.refuses(text, "of may name its series: say --id of")
+    assert [item.id for item in read(text, id=("of",))] == [str(day) for day in days]

@@ -1,5 +1,7 @@
 """A series in each row: dates in the header, first cells that are times, rows above the header."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -172,3 +174,106 @@ def test_the_separator_as_excel_writes_it_is_named(read, line, encoding):
     """The line would be the header."""
     text = (line + "date;a\n2024-01-01;1\n").encode(encoding or "utf-8")
     read.refuses(text, ", row 1: '", "is a note for Excel", "remove the row", encoding=encoding)
+
+
+# Several columns before the values
+
+SALES = """\
+id,item_id,store_id,weight,d_1,d_2,d_3
+A_CA,A,CA,2.5,1,2,3
+A_TX,A,TX,2.5,4,5,6
+B_TX,B,TX,0.5,7,8,9
+"""
+
+
+@pytest.mark.parametrize("options", [{}, {"layout": "rows"}])
+def test_the_user_says_which_of_several_columns_names_the_series(read, options):
+    """Tables such as those of M5 could not be read; or all d_1 would be one series."""
+    read.refuses(SALES, "stand before the values", "--id id or --id item_id", **options)
+    assert_series(
+        read(SALES, id=("id",), **options), A_CA=[1, 2, 3], A_TX=[4, 5, 6], B_TX=[7, 8, 9]
+    )
+    assert read.said == [
+        f"{read.file}: left out, before the values: 'item_id', 'store_id', 'weight'"
+    ]
+    items = read(SALES, id=("item_id", "store_id"), **options)
+    assert [item.id for item in items] == ["A/CA", "A/TX", "B/TX"]
+    with pytest.raises(TableError, match="row 3: the series 'A' is there twice"):
+        read(SALES, id=("item_id",), **options)
+    read.refuses(SALES, "'d_1' (--id) does not stand before the values", id=("d_1",), **options)
+
+
+def test_one_column_of_text_beside_numbers_names_the_series(read):
+    """Latitude and longitude would be the first values of each series."""
+    text = "Province,Lat,Long,1/22/20,1/23/20,1/25/20\nHubei,30.9,112.2,1,2,3\nTibet,31,88,,5,6\n"
+    items = read(text)
+    assert_series(items, Hubei=[1, 2, 3], Tibet=[NAN, 5, 6])
+    assert items[0].times.equals(days("2020-01-22", "2020-01-23", "2020-01-25"))
+    assert read.said == [f"{read.file}: left out, before the values: 'Lat', 'Long'"]
+
+
+def test_an_id_without_one_of_its_parts(read):
+    """Countries without provinces would be refused."""
+    text = "Province,Country,Lat,1960,1961,1962\n,Aruba,12,1,2,3\nHubei,China,31,4,5,6\n"
+    items = read(text, id=("Country", "Province"))
+    assert_series(items, **{"Aruba": [1, 2, 3], "China/Hubei": [4, 5, 6]})
+    read.refuses(text, "row 2: the first cell is empty", id=("Province",))
+
+
+def test_columns_before_the_values_of_typed_tables():
+    """A DataFrame would be read in another way than its file."""
+    frame = pd.read_csv(io.StringIO(SALES))
+    with pytest.raises(TableError, match="--id id or --id item_id"):
+        items_of_frame(frame, TableOptions())
+    items = items_of_frame(frame, TableOptions(id=("store_id", "item_id")))
+    assert_series(items, **{"CA/A": [1, 2, 3], "TX/A": [4, 5, 6], "TX/B": [7, 8, 9]})
+    with pytest.raises(TableError, match="the series 'TX' is there twice"):
+        items_of_frame(frame, TableOptions(id=("store_id",)))
+    assert_series(items_of_frame(frame[["id", "weight", "d_1", "d_2", "d_3"]], TableOptions()),
+                  A_CA=[1, 2, 3], A_TX=[4, 5, 6], B_TX=[7, 8, 9])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ds,unique_id,x1,x2,x3\n2024-01-01,A,1,2,3\n2024-01-02,A,4,5,6\n",
+        "unique_id,ds,x1,x2,x3\nA,2024-01-01,1,2,3\nA,2024-01-02,4,5,6\n",
+        "unique_id,step,x1,x2,x3\nA,0,1,2,3\nA,1,4,5,6\n",
+    ],
+)
+def test_times_before_the_values_make_no_rows(read, text):
+    """A long table with several numbered columns of values would be read row by row."""
+    assert_series(read(text), **{"A/x1": [1, 4], "A/x2": [2, 5], "A/x3": [3, 6]})
+
+
+@pytest.mark.parametrize(
+    ("header", "values"),
+    [("2022年,2021年,2020年", [3, 2, 1]), ("2020年度,2021年度,2022年度", [1, 2, 3])],
+)
+def test_years_with_a_word_behind_them_count(read, header, values):
+    """Series would run backwards."""
+    assert_series(read(f"项,{header}\na,1,2,3\nb,1,2,3\n", layout="rows"), a=values, b=values)
+
+
+@pytest.mark.parametrize(
+    "header", ["4Q22,3Q22,2Q22", "Q4 FY22,Q3 FY22", "2022E,2021A,2020A", "Dec,Nov,Oct", "Dez,Nov"]
+)
+def test_a_header_of_unknown_times_is_refused(read, header):
+    """Columns with the newest first would be read as they lie."""
+    values = ",".join("1" * len(header.split(",")))
+    text = f"item,{header}\na,{values}\nb,{values}\n"
+    read.refuses(text, "is in no form of time that is known", "V1, V2", layout="rows")
+
+
+def test_names_in_angle_brackets_are_a_header(read):
+    """Files of Stooq would be taken for HTML."""
+    items = read("<TICKER>,<DATE>,<TIME>,<CLOSE>\nA,20240102,000000,1.5\nA,20240103,000000,2\n")
+    assert_series(items, A=[1.5, 2])
+    read.refuses("<html>\n<body>1,2</body>\n", "is HTML or XML")
+    read.refuses("<!DOCTYPE html>, <html>\n1,2\n", "is HTML or XML")
+
+
+def test_lines_above_the_header_are_named(read):
+    """The message would only count cells."""
+    text = "latitude,longitude,height\n52.5,13.4,38\n\ntime,y\n2024-01-01,1\n2024-01-02,2\n"
+    read.refuses(text, "row 4: 2 cells", "begins in row 4, remove the lines above it")

@@ -1,0 +1,225 @@
+"""What the header says of a table with a series in each row: names, and the order of the values."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from data.tables import cells
+from data.tables.columns import argument
+from data.tables.forms import FORMS, matches
+from data.tables.items import TableError, TableOptions
+from data.tables.names import are_numbered, is_id_name, is_nameless, numbers_in
+from data.tables.table import Table, listed, short
+from data.tables.times import Stamps, stamps_of
+from data.tables.words import MONTH, look_like_times
+from data.tables.zones import Clock
+
+MOST_BEFORE = 16  # columns that may stand before those of values
+
+
+def first_of_values(header: list[str]) -> int | None:
+    """The first column from which on the header counts, or holds times; None where it never does.
+
+    Returns:
+        At least 1: the first column names the series, also where its name counts too, as in M4.
+    """
+    names = [name.strip() for name in header]
+    while names and is_nameless(names[-1]):
+        names.pop()
+    if are_numbered([name for name in names if not is_nameless(name)]):
+        return 1
+    for first in range(1, min(MOST_BEFORE, len(names) - 1)):
+        some = [name for name in names[first:] if not is_nameless(name)]
+        if _count(some[:3]) and _count(some):  # most headers are told by a few names
+            others = names[1:first]
+            alone = len(some) > 2 and not any(_count_too(name, some[0]) for name in others)
+            return first if not others or alone else None
+    return None
+
+
+def _count_too(name: str, counted: str) -> bool:
+    """Whether a name is one of those that count, in another order."""
+    texts = pa.array([name])
+    return numbers_in([name, counted]) is not None or any(
+        matches(form, texts).any() for form in FORMS
+    )
+
+
+def _count(names: list[str]) -> bool:
+    if are_numbered(names):
+        return True
+    texts = pa.array(names, pa.string())
+    return len(names) > 1 and any(matches(form, texts).all() for form in FORMS)
+
+
+def ids_before(
+    name: Path | str,
+    header: list[str],
+    texts: list[bool],
+    options: TableOptions,
+    say: Callable[[str], None],
+) -> list[int]:
+    """The columns that name the series, of those that stand before the values.
+
+    Args:
+        name: of the table, for messages.
+        header: the names of the columns before the values.
+        texts: of each of them whether it holds text.
+        options: `id` chooses.
+        say: gets the names of columns that are left out.
+
+    Raises:
+        TableError: several may name the series, or `id` names another column.
+    """
+    names = [text.strip() for text in header]
+    if options.id:
+        wrong = [text for text in options.id if text.strip() not in names]
+        if wrong:
+            raise TableError(
+                f"{name}: the column {short(wrong[0])} (--id) does not stand before the values; "
+                f"{listed(names)} do"
+            )
+        ids = [names.index(text.strip()) for text in options.id]
+    else:
+        ids = [i for i, text in enumerate(texts) if text or is_id_name(names[i])] or [0]
+        if len(ids) > 1:
+            ways = " or ".join(f"--id {argument(names[i])}" for i in ids[:4])
+            raise TableError(
+                f"{name}: {listed([names[i] for i in ids])} stand before the values of each row, "
+                f"and may name its series: say {ways}, or several of them"
+            )
+    others = [names[i] for i in range(len(names)) if i not in ids]
+    if others:
+        say(f"{name}: left out, before the values: {listed(others)}")
+    return ids
+
+
+class RowOfValues(Table):
+    """The values of one row, or its names, as a column; messages name the place in the file."""
+
+    def __init__(
+        self,
+        path: Path | str,
+        line: int,
+        row: list[str],
+        decimal: str,
+        place: str = "",
+        first: int = 1,
+    ):
+        values = pa.chunked_array([pa.array(row[first:], pa.string())])
+        super().__init__(
+            name=str(path),
+            names=[row[0]],
+            rows=max(0, len(row) - first),
+            column=lambda i: values,
+            types=[pa.string()],
+            line=lambda i: line,
+            as_text=lambda i: values,
+            decimal=decimal,
+        )
+        object.__setattr__(self, "place", place or f"row {line}")
+        object.__setattr__(self, "first", first)
+
+    def where(self, row: int | None = None, column: int | None = None) -> str:
+        place = f"{self.name}, {self.place}"
+        return place if row is None else f"{place}, column '{row + self.first + 1}'"
+
+
+class Columns(NamedTuple):
+    """What the header says of the values of each row.
+
+    Attributes:
+        order: the columns in order of time.
+        times: of them; None where the header counts.
+    """
+
+    order: np.ndarray
+    times: pd.DatetimeIndex | None
+
+
+def columns_of(
+    name: Path | str,
+    header: list[str],
+    first: int,
+    options: TableOptions,
+    say: Callable[[str], None],
+) -> Columns | None:
+    """Reads the names of the columns of values, as a column of times is read.
+
+    Args:
+        name: of the table, for messages.
+        header: all names.
+        first: the first column of values.
+        options: a format of dates, a time zone.
+        say: gets a line where the columns are sorted.
+
+    Returns:
+        None where they say nothing: they count up, or are no times.
+
+    Raises:
+        TableError: they may be several times, one is there twice, or they are in no order.
+    """
+    names = [text.strip() for text in header[first:]]
+    while names and is_nameless(names[-1]):
+        names.pop()
+    row = RowOfValues(name, 1, [*header[:first], *names], ".", "header", first)
+    present = [text for text in names if not is_nameless(text)]
+    counts = are_numbered(present) or are_numbered(present[::-1])
+    numbers = len(names) > 1 and all(map(cells.is_number, names))
+    given = options.date_format is not None or (numbers and not counts)
+    found = stamps_of(row, 0, options, given) if names else None
+    if isinstance(found, Stamps) and found.counter is None:
+        steps = np.diff(found.wall).astype(int)
+        if not found.numeric or (steps > 0).all() or (steps < 0).all():
+            return _by_time(row, found, options, say)
+    if len(names) < 2 or are_numbered(present):
+        return None
+    counted = numbers_in(names)
+    if counted is not None:
+        steps = np.diff(counted)
+        if (steps == steps[0]).all() and steps[0] > 0:
+            return None
+        if (steps == steps[0]).all() and steps[0] < 0:
+            say(f"{row.where()}: the columns count down; they are sorted")
+            return Columns(np.arange(len(names))[::-1], None)
+        numbers = True
+    if numbers:
+        raise TableError(
+            f"{row.where()}: {listed(names, 4)} neither count in even steps nor are times that are "
+            "known; write V1, V2 ... in order of time, or ISO 8601 times; if they are values, put "
+            "such a line above them"
+        )
+    if isinstance(found, TableError):
+        raise TableError(str(found).replace("the row or remove it", "it or remove the column"))
+    doubtful = sum(re.search(rf"\d|{MONTH}", text, re.IGNORECASE) is not None for text in present)
+    if look_like_times(names) or 2 * doubtful > len(present):
+        raise TableError(
+            f"{row.where(0)}: {short(names[0])} is in no form of time that is known; say "
+            "--date-format, or write V1, V2 ... if the columns are in order of time"
+        )
+    return None
+
+
+def _by_time(
+    row: RowOfValues, stamps: Stamps, options: TableOptions, say: Callable[[str], None]
+) -> Columns:
+    positions = np.arange(row.rows)
+    moments = stamps.wall if stamps.offsets is None else stamps.wall - stamps.offsets * 10**6
+    order = np.argsort(moments, kind="stable")
+    same = np.flatnonzero(np.diff(moments[order]).astype(int) == 0)
+    if len(same) and options.timezone is None:
+        second = order[same[0] + 1]
+        places = " and ".join(f"'{i + row.first + 1}'" for i in (order[same[0]], second))
+        raise TableError(
+            f"{row.where()}, columns {places}: {row.cell(second, 0)} is "
+            "there twice; keep one column for each time"
+        )
+    order, times = Clock(row, 0, stamps, options, say).order(positions)
+    if (order != positions).any():
+        say(f"{row.where()}: the columns are not in order of time; they are sorted")
+    return Columns(order, times)

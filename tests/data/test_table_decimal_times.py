@@ -1,0 +1,81 @@
+"""Times that are written as numbers with decimals: years, months, steps of less than one."""
+
+import numpy as np
+import pytest
+
+from data.tables import TableOptions, read_items
+from tests.data.reading import Reader, assert_series
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads text as a file, see Reader."""
+    return Reader(tmp_path)
+
+
+def values(times):
+    """A table of times, and of 0, 2, 4 ..."""
+    return "time,y\n" + "".join(f"{time},{2 * n}\n" for n, time in enumerate(times))
+
+
+@pytest.mark.parametrize(
+    ("times", "first", "last"),
+    [
+        (["1949", "1949.08333333333", "1949.16666666667", "1949.25"], "1949-01", "1949-04"),
+        (["1949.0", "1949.08", "1949.17", "1949.25", "1949.33"], "1949-01", "1949-05"),
+        (["1949.75", "1950", "1950.25", "1950.5"], "1949-10", "1950-07"),
+        (["2015.11", "2015.12", "2016.01", "2016.02"], "2015-11", "2016-02"),
+        (["2015.09", "2015.10", "2015.11", "2015.12"], "2015-09", "2015-12"),
+    ],
+)
+def test_years_with_decimals_are_months(read, times, first, last):
+    """R writes the times of its series so; they would be refused whatever was said."""
+    (item,) = read(values(times))
+    assert [str(time)[:7] for time in item.times[[0, -1]]] == [first, last]
+    assert len(item.times) == len(times)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2015.1", "2015.2", "2015.3", "2015.4"],  # months, which lose their zero in October
+        ["1958.2027", "1958.2877", "1958.3699", "1958.4548"],  # the middle of each month
+        ["2015.01", "2015.05", "2015.06", "2015.17"],
+        ["0.0", "0.1", "0.35", "0.4"],
+        ["0.0", "0.1", "0.1", "0.35"],
+    ],
+)
+def test_other_decimals_below_the_name_of_a_time_are_refused(read, times):
+    """They may be dates, or count in no even steps."""
+    read.refuses(values(times), "row 2, column 'time'", "is in no form of time that is known")
+
+
+@pytest.mark.parametrize(
+    "times", [["0.0", "0.1", "0.3", "0.2"], ["7.033", "7.067", "7.133", "7.1"]]
+)
+def test_even_steps_with_decimals_give_the_order(read, times):
+    """Seconds of a measurement would be refused, with no option that reads them."""
+    assert_series(read(values(times)), y=[0, 2, 6, 4])
+    assert_series(read(values([*times[:2], times[2]])), y=[0, 2, np.nan, 4])
+
+
+def test_files_that_count_with_decimals_follow_in_their_order(tmp_path):
+    """Each would begin at 0, and be taken for the same part of the series."""
+    for name, start in (("a", 0), ("b", 3)):
+        (tmp_path / f"{name}.csv").write_text(values([f"0.{start + n}" for n in range(3)]))
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    assert_series(list(read_items(files, TableOptions(files="join"))), y=[0, 2, 4, 0, 2, 4])
+
+
+@pytest.mark.parametrize("month", ["{year}.{month}", "{year}.{month:02}"])
+def test_months_with_a_point_are_asked_about(read, month):
+    """The column 'data' (Portuguese: date) would be a series of 2015.1, 2015.2 ..."""
+    pairs = [(2015 + n // 12, n % 12 + 1) for n in range(9, 15)]
+    cells = [month.format(year=year, month=number) for year, number in pairs]
+    text = "data;valor\n" + "".join(f"{cell};{n}.5\n" for n, cell in enumerate(cells))
+    read.refuses(text, "row 2, column 'data': '2015.10' may be a month", "--target")
+    assert len(read(text, target=("data", "valor"))) == 2
+    prices = (
+        text.replace("2015.11", "2015.07").replace("2016.1", "2019.7").replace("2016.0", "2012.1")
+    )
+    assert [item.id for item in read(prices)] == ["data", "valor"]
