@@ -30,7 +30,8 @@ WITH_POINT = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|(?i:[+-]?inf(inity)?)"
 NUMBER = {".": WITH_POINT, ",": WITH_POINT.replace(r"\.", ",")}  # by the decimal mark
 MARK = r"[^\pL\pN]{0,3}"
 # $5, 20 %, 1_000, 20,037.72, 100,00-, <1, 5 kg, 0x10
-MARKED = rf"^{MARK}(\d[\d.,'\x{2019}_\s]*{MARK}\pL{{0,3}}{MARK}|0x[0-9a-fA-F]+)$"
+THOUSANDS = r"'\x{2019}_\s\x{00A0}\x{2009}\x{202F}"  # and points, commas
+MARKED = rf"^{MARK}(\d[\d.,{THOUSANDS}]*{MARK}\pL{{0,3}}{MARK}|0x[0-9a-fA-F]+)$"
 LIKE_A_DATE = r"^[^\pL\pN]{0,3}\d"
 FLAGS = ("true", "false", "t", "f", "yes", "no", "y", "n")
 EXACT = 2.0**53  # integers beyond it have no float64 of their own
@@ -181,7 +182,7 @@ def refuse_cell(table: Table, i: int, row: int, hint: str = "") -> None:
     way = "missing values are empty cells or NA"
     if re.fullmatch(r"[^\w\s]{1,3}|[A-Za-z]{1,8}", cell.strip()):
         way = f"{way}, or say --missing {cell.strip()}"
-    elif re.fullmatch(r"[+-]?[1-9]\d{0,2}([,.' ]\d{3})+([.,]\d+)?", cell.strip()):
+    elif re.fullmatch(r"[+-]?[1-9]\d{0,2}([,.'\u2019_\s]\d{3})+([.,]\d+)?", cell.strip()):
         way = "remove the marks between thousands"
     elif re.fullmatch(NUMBER["."], cell.strip()):
         way = "the comma is the decimal mark here; write it, or say --decimal ."

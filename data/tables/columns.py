@@ -82,9 +82,8 @@ def value_columns(
 
 def _is_empty(table: Table, i: int) -> bool:
     """Whether no cell of a column holds anything."""
-    if pa.types.is_null(table.types[i]):
+    if pa.types.is_null(table.types[i]) or table.is_empty(i):
         return True
-    # Of Parquet, a column would be read for this alone.
     return table.as_text is not None and table.column(i).null_count == table.rows
 
 
@@ -123,7 +122,9 @@ def _no_series(
     if name.startswith(PANDAS_INDEX):
         return "an index"
     dated = stamps is not None and stamps.counter is None
-    if dated and may_be_times(table, i, options, stamps.wall):
+    if dated and (
+        may_be_times(table, i, options, stamps.wall) or _are_decimal_years(table, i, stamps.wall)
+    ):
         return "times"
     named = is_index_name(name) or is_id_name(name)
     if not (named or is_time_name(name) or part_of_time(name) or i == 0):
@@ -131,7 +132,7 @@ def _no_series(
     if time is not None and is_id_name(name) and name.strip():
         return "ids"
     values = cells.numbers_of(table, i, options)
-    if is_index_name(name) and counts_up(values):
+    if is_index_name(name) and (counts_up(values) or (dated and counts_up(values[::-1]))):
         return "an index"
     if dated:
         if _is_part(name, values, stamps):
@@ -220,6 +221,20 @@ def may_be_times(
             )
             return _are_in(seconds, begin - YEAR, end + YEAR) and _are_steps_of_time(seconds)
     return False
+
+
+def _are_decimal_years(table: Table, i: int, wall: np.ndarray) -> bool:
+    """Whether a column repeats the times as years with decimals: 1958.2027."""
+    if not pa.types.is_floating(table.types[i]) or table.pieces:
+        return False
+    years = wall.astype("M8[Y]").astype(np.int64) + 1970
+    first = table.column(i).slice(0, FEW).cast(pa.float64()).to_numpy()
+    if not len(first) or not (abs(first - years[: len(first)] - 0.5) < 0.6).all():
+        return False
+    begin = wall.astype("M8[Y]").astype("M8[us]")
+    expected = years + (wall - begin).astype(np.int64) / (YEAR * 1_000_000)
+    values = table.column(i).cast(pa.float64()).to_numpy()
+    return bool((abs(values - expected) < 1 / 12).all() and (values % 1 != 0).any())
 
 
 def holds_whole(table: Table, i: int, options: TableOptions, low: float, high: float) -> bool:

@@ -13,8 +13,9 @@ from data.tables.columns import argument, may_be_times
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_time_name, part_of_time
 from data.tables.table import Table, listed, short
+from data.tables.time_parts import check_ids
 from data.tables.times import Stamps, stamps_of
-from data.tables.turns import are_irregular, refuse_turns
+from data.tables.turns import have_turns, refuse_turns
 
 MANY = 1.5  # rows for each time: where times repeat so often, several series stand below each other
 
@@ -59,7 +60,7 @@ def find_ids(
     integers = [i for i in _integers(table, options, time) if i not in named]
     if often:
         _refuse_split(table, options, time, choices, [*named, *texts])
-        chosen = _with_integers(choices, named, texts, integers)
+        chosen = _with_integers(table, choices, time, stamps, named, texts, integers)
         if chosen:
             return chosen
     else:
@@ -70,12 +71,19 @@ def find_ids(
         if often and 0 < _num_empty(table, i) <= (1 - NEARLY) * table.rows:
             id_codes(table, [i])
     if often or any(len(table.texts(i)[1]) <= len(moments) // 2 for i in named):
-        _refuse_repeats(table, options, time, choices, [*named, *texts, *integers])
+        tried = [*named, *texts, *integers]
+        _refuse_repeats(table, options, time, stamps, choices, tried)
     return []
 
 
 def _with_integers(
-    choices: Choices, named: list[int], texts: list[int], integers: list[int]
+    table: Table,
+    choices: Choices,
+    time: int,
+    stamps: Stamps,
+    named: list[int],
+    texts: list[int],
+    integers: list[int],
 ) -> list[int]:
     """One column of integers, or one beside all of text; none where no columns fit.
 
@@ -89,7 +97,7 @@ def _with_integers(
         )
     others = [i for i in groups[0] if i not in texts]
     if len(groups) > 1 or len(others) != 1:
-        refuse_several(choices.table, groups)
+        _refuse_groups(table, time, stamps, groups)
     if len(groups[0]) == 1:
         return choices.one_of([[i] for i in integers])
     chosen = [*texts, *others]
@@ -188,7 +196,7 @@ def _each_time_once(
                 f"(--id {argument(table.names[i])}), or be text beside one unsorted series "
                 "(--layout wide); say which"
             )
-    if stamps.counter is None and are_irregular(moments):
+    if stamps.counter is None and have_turns(moments):
         refuse_turns(table, moments, texts, _integers(table, options, time))
     return []
 
@@ -202,7 +210,12 @@ def _refuse_few(table: Table, ids: list[int], time: int) -> None:
 
 
 def _refuse_repeats(
-    table: Table, options: TableOptions, time: int, choices: Choices, tried: list[int]
+    table: Table,
+    options: TableOptions,
+    time: int,
+    stamps: Stamps,
+    choices: Choices,
+    tried: list[int],
 ) -> None:
     """Refuses times that repeat, where no columns that were tried tell the rows apart.
 
@@ -217,9 +230,16 @@ def _refuse_repeats(
     groups = choices.smallest([*parts, *tried, *(i for i in others if i not in parts)])
     _refuse_parts(table, time, parts, groups)
     if groups:
-        refuse_several(table, groups)
+        _refuse_groups(table, time, stamps, groups)
     if len(table.names) > 2:
         refuse_twice(table, time, choices.times)
+
+
+def _refuse_groups(table: Table, time: int, stamps: Stamps, groups: list[tuple[int, ...]]) -> None:
+    """Says which columns may name the series; a part of the time among them is named as one."""
+    for group in groups:
+        check_ids(table, time, stamps, list(group))
+    refuse_several(table, groups)
 
 
 def _refuse_split(

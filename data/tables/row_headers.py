@@ -51,8 +51,14 @@ def _count_too(name: str, counted: str) -> bool:
 
 
 def _count(names: list[str]) -> bool:
-    if are_numbered(names):
-        return True
+    """Whether names count up or down, in even steps or as years, or are times."""
+    numbers = numbers_in(names) if len(names) > 1 else None
+    if numbers is not None:
+        steps = np.diff(numbers)
+        even = abs(steps[0]) == 1 and (steps == steps[0]).all()
+        years = min(numbers) >= 1500 and max(numbers) < 2500
+        if even or (years and ((steps > 0).all() or (steps < 0).all())):
+            return True
     texts = pa.array(names, pa.string())
     return len(names) > 1 and any(matches(form, texts).all() for form in FORMS)
 

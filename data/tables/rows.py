@@ -212,5 +212,7 @@ def is_rows_table(table: Table, options: TableOptions) -> bool:
         return False
     if not texts and not (pa.types.is_integer(table.types[0]) and is_id_name(names[0])):
         return False
-    rows = zip(*(as_text(table.column(i)).to_pylist() for i in range(first)), strict=True)
-    return len({*rows}) == table.rows
+    key = np.zeros(table.rows, np.int64)
+    for i in range(first):
+        key = pd.factorize(key * table.rows + table.texts(i)[0])[0].astype(np.int64)
+    return len(key) > 0 and key.max() + 1 == table.rows

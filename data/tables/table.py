@@ -29,6 +29,7 @@ class Table:
         decimal: the decimal mark of numbers in text; None where the options say it.
         line_of_first: the line of the first row.
         pieces: the table in parts that are read one by one; empty where it is read as a whole.
+        is_empty: whether column i has no value, where that is known without reading it.
         said: columns whose lost digits users know of; pieces share it.
     """
 
@@ -42,6 +43,7 @@ class Table:
     decimal: str | None = None
     line_of_first: int = 1
     pieces: tuple["Table", ...] = ()
+    is_empty: Callable[[int], bool] = lambda i: False
     said: set[int] = field(default_factory=set, repr=False)
     _encoded: dict[int, tuple[np.ndarray, pa.Array]] = field(default_factory=dict, repr=False)
 

@@ -17,7 +17,7 @@ import pyarrow.csv
 from data.tables import cells
 from data.tables.dialect import SEPARATORS, find_decimal, find_separator, first_rows, split_rows
 from data.tables.files import check_is_text, is_tab_separated, opened
-from data.tables.forms import FORMS, matches
+from data.tables.forms import DIGITS, FORMS, matches, parse
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_time_name
 from data.tables.table import Table, short
@@ -97,9 +97,14 @@ def _kinds_of(row: list[str], decimal: str) -> list[str]:
     """Of each cell whether it is a number (or missing), a time, or another text."""
     texts = pa.array([cell.strip() for cell in row])
     times = np.any([matches(form, texts) for form in FORMS], axis=0)
+    days = ~np.isnat(parse(DIGITS[0], texts).wall)  # 20240131
     return [
-        "number" if cells.is_number(cell, decimal) else "time" if time else "text"
-        for cell, time in zip(row, times, strict=True)
+        "number"
+        if cells.is_number(cell, decimal) and not day
+        else "time"
+        if time or day
+        else "text"
+        for cell, time, day in zip(row, times, days, strict=True)
     ]
 
 

@@ -4,6 +4,7 @@ Numbers mean what they can mean alone; where dates and a counter look the same, 
 """
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,8 @@ MOST = 0.9  # of the texts, that show a form
 DECIMALS = "a counter with decimals"
 DECIMAL_YEARS = (1500, 2500)  # numbers with decimals that may be years
 YEAR_DOT_MONTH = r"^\d{4}\.(0[1-9]|1[0-2])$"
+MONTH_DOT_YEAR = r"^(0[1-9]|1[0-2])\.(19|20)\d\d$"
+MIDDLE = 0.0125  # years that the middle of a month may lie from the middle of a twelfth
 HUNDREDTH = 0.0051  # years of which two decimals are written lie so near to a month
 FEW = 3  # different numbers at least that show even steps
 NEARLY = 0.1  # decimals are rounded: 0.033, 0.067
@@ -85,20 +88,32 @@ def of_numbers(
 def _of_decimals(
     table: Table, i: int, texts: pa.Array, values: np.ndarray
 ) -> tuple[Times | np.ndarray, str] | TableError:
-    """Months as 2015.01, years as 1949.083, or steps as 0.0, 0.1, 0.2; each only in even steps."""
-    months = None
-    if pc.all(pc.match_substring_regex(texts, YEAR_DOT_MONTH)).as_py():
-        months = np.floor(values) * 12 + np.round(values % 1 * 100) - 1
-    elif _are_in(values, *DECIMAL_YEARS):
-        months = np.round(values * 12)
-        months = months if (abs(values * 12 - months) < 12 * HUNDREDTH).all() else None
-    if months is not None and _even(months, steps=(1, 3, 6)) is not None:
-        wall = months.astype(np.int64) - 1970 * 12
-        return _plain(wall.astype("M8[M]").astype("M8[us]")), "year and month as decimals"
+    """Months as 2015.01 or 01.2015, years as 1949.083, or steps as 0.0, 0.1; in even steps only."""
+    for months in _months_of(texts, values):
+        if _even(months, steps=(1, 3, 6, 12)) is not None:
+            wall = months.astype(np.int64) - 1970 * 12
+            return _plain(wall.astype("M8[M]").astype("M8[us]")), "year and month as decimals"
     step = _even(values) if not _are_in(values, *DECIMAL_YEARS) else None
     if step is None:
         return no_times(table, i, texts)
     return np.round((values - values.min()) / step).astype(np.int64), DECIMALS
+
+
+def _months_of(texts: pa.Array, values: np.ndarray) -> Iterator[np.ndarray]:
+    """Months since the year 0 that numbers may be: their start, their middle, or years."""
+    if pc.all(pc.match_substring_regex(texts, YEAR_DOT_MONTH)).as_py():
+        yield np.floor(values) * 12 + np.round(values % 1 * 100) - 1
+    elif pc.all(pc.match_substring_regex(texts, MONTH_DOT_YEAR)).as_py():
+        years = pc.utf8_slice_codeunits(texts, 3).cast(pa.int64()).to_numpy()
+        yield years * 12 + np.floor(values) - 1
+    elif _are_in(values, *DECIMAL_YEARS):
+        if np.ptp(values % 1) < NEARLY / 100:  # 1700.5, the middle of years
+            yield np.floor(values) * 12
+        part = values * 12 % 1
+        if (np.minimum(part, 1 - part) < 12 * HUNDREDTH).all():
+            yield np.round(values * 12)
+        if (abs(part - 0.5) < 12 * MIDDLE).all():
+            yield np.floor(values * 12)
 
 
 def _are_in(values: np.ndarray, low: float, high: float) -> bool:

@@ -1,34 +1,45 @@
 """Several series that were measured by turns: no time is there twice, and yet a table is long."""
 
+import re
+
 import numpy as np
+import pandas as pd
 
 from data.tables.choices import id_codes
 from data.tables.columns import argument
 from data.tables.items import TableError
 from data.tables.table import Table, short
+from data.tables.words import DAY_NAME
 
-DAY = 86_400_000_000  # microseconds
+HOUR = 3_600_000_000  # microseconds
+DEVICES = {"sensor", "node", "device", "meter", "channel", "machine", "station", "room", "probe"}
 FEW = 3  # rows of each series at least
 USUAL = 0.9  # of the rows hold one text: it is a flag, and no device
 MOST = 0.95  # of the steps are multiples of one; of the rows come again in each round
 
 
-def are_irregular(moments: np.ndarray) -> bool:
-    """Whether times, in microseconds, are neither days nor multiples of one step."""
+def have_turns(moments: np.ndarray) -> bool:
+    """Whether times, in microseconds, may be those of several devices: all but days and hours."""
     steps = np.diff(np.sort(moments))
-    if len(steps) < FEW or (steps % DAY == 0).all():
-        return False
-    return (steps % np.median(steps) == 0).mean() <= MOST
+    return len(steps) >= FEW and bool((steps % HOUR != 0).any())
+
+
+def _are_regular(moments: np.ndarray) -> bool:
+    """Whether most steps are the same, and almost all are multiples of it."""
+    steps = np.diff(moments)
+    usual = np.median(steps)
+    return bool((steps % usual == 0).mean() > MOST and (steps == usual).mean() > 0.5)
 
 
 def refuse_turns(table: Table, moments: np.ndarray, texts: list[int], integers: list[int]) -> None:
-    """Asks about a column that may say which device was measured at each irregular time.
+    """Asks about a column that may say which device was measured at each time.
 
-    Text that changes often may do so, and text or integers that go round.
+    Text or integers that go round may do so. In irregular times, text that changes often may too,
+    and so may integers under the name of a device.
 
     Args:
         table: in which no time is there twice.
-        moments: its times, in microseconds, `are_irregular`.
+        moments: its times, in microseconds, of which `have_turns` is true.
         texts: columns of text.
         integers: columns of integers, each there twice at least.
 
@@ -36,18 +47,34 @@ def refuse_turns(table: Table, moments: np.ndarray, texts: list[int], integers: 
         TableError: there is such a column.
     """
     order = np.argsort(moments, kind="stable")
+    moments = moments[order]
+    regular = _are_regular(moments)
     for i in [*texts, *integers]:
-        codes = id_codes(table, [i])[0][order]
+        codes, names = id_codes(table, [i])
+        codes = codes[order]
         shares = np.bincount(codes) / len(codes)
         count = len(shares)
-        if count < 2 or len(codes) < FEW * count:
+        if count < 2 or len(codes) < FEW * count or _is_of_clock(names, moments, codes):
             continue
-        goes_round = (codes[count:] == codes[:-count]).mean() > MOST
+        changes = (codes[1:] != codes[:-1]).mean()
+        goes_round = changes > MOST and (codes[count:] == codes[:-count]).mean() > MOST
         # In a random order, so many rows would differ from the one before.
-        changes = (codes[1:] != codes[:-1]).mean() > (1 - (shares**2).sum()) / 2
-        if goes_round or (i in texts and changes and shares.max() < USUAL):
+        often = changes > (1 - (shares**2).sum()) / 2 and shares.max() < USUAL
+        device = i in texts or not DEVICES.isdisjoint(re.findall("[a-z]+", table.names[i].lower()))
+        if goes_round or (often and device and not regular):
             raise TableError(
                 f"{table.name}: column {short(table.names[i])} may name series that were measured "
                 f"by turns (--id {argument(table.names[i])}), or stand beside one series (--layout "
                 "wide); say which"
             )
+
+
+def _is_of_clock(names: list[str], moments: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether a column is the minute or second of each time; or its names are days."""
+    if all(DAY_NAME.fullmatch(name) for name in names):
+        return True
+    if not all(name.isdigit() for name in names):
+        return False
+    numbers = np.array([int(name) for name in names])[codes]
+    index = pd.DatetimeIndex(moments.astype("M8[us]"))
+    return any((numbers == getattr(index, part)).all() for part in ("hour", "minute", "second"))

@@ -34,7 +34,10 @@ def parquet_table(path: Path) -> Table:
         raise TableError(f"{path} cannot be read: No such file or directory") from None
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path} cannot be read as Parquet: {_first_line(error)}") from None
-    names, types = file.schema_arrow.names, file.schema_arrow.types
+    stored = file.schema_arrow
+    order = _index_first(stored)
+    names, types = ([part[i] for i in order] for part in (stored.names, stored.types))
+    holds = _columns_with_values(file.metadata)
 
     def read(i: int, group: int | None = None) -> pa.ChunkedArray:
         try:
@@ -63,7 +66,29 @@ def parquet_table(path: Path) -> Table:
         start += pieces[-1].rows
     column = lru_cache(maxsize=KEPT)(read)
     rows = file.metadata.num_rows
-    return Table(str(path), names, rows, column, types, _line, pieces=tuple(pieces))
+    return Table(
+        str(path), names, rows, column, types, _line, pieces=tuple(pieces),
+        is_empty=lambda i: names[i] not in holds,
+    )  # fmt: skip
+
+
+def _index_first(schema: pa.Schema) -> list[int]:
+    """The columns in order; pandas stores the index of a DataFrame behind them."""
+    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    is_index = [name in index for name in schema.names]  # a range is no name
+    return sorted(range(len(is_index)), key=lambda i: not is_index[i])
+
+
+def _columns_with_values(metadata: pq.FileMetaData) -> set[str]:
+    """Names of columns that hold values, as far as the file's own counts tell."""
+    found = set()
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            counts = column.statistics
+            if counts is None or not counts.has_null_count or counts.null_count < group.num_rows:
+                parts = column.path_in_schema.split(".")  # a name may hold points, and fields
+                found.update(".".join(parts[: n + 1]) for n in range(len(parts)))
+    return found
 
 
 def arrow_table(path: Path) -> Table:
@@ -88,7 +113,15 @@ def arrow_table(path: Path) -> Table:
 
 def table_of_arrow(table: pa.Table, name: str) -> Table:
     """An Arrow table in memory as a table of ours."""
-    return Table(name, table.column_names, table.num_rows, table.column, table.schema.types, _line)
+    table = table.select(_index_first(table.schema))
+    return _in_memory(name, table.column_names, table.columns, table.num_rows)
+
+
+def _in_memory(name: str, names: list[str], columns: list[pa.ChunkedArray], rows: int) -> Table:
+    return Table(
+        name, names, rows, columns.__getitem__, [column.type for column in columns], _line,
+        is_empty=lambda i: columns[i].null_count == rows,
+    )  # fmt: skip
 
 
 def frame_table(frame: pd.DataFrame) -> Table:
@@ -108,8 +141,7 @@ def frame_table(frame: pd.DataFrame) -> Table:
         frame = _with_index(frame)
     columns = [_array(frame.iloc[:, i]) for i in range(frame.shape[1])]
     names = ["" if pd.isna(name) else str(name) for name in frame.columns]
-    types = [column.type for column in columns]
-    return Table(FRAME, names, len(frame), columns.__getitem__, types, _line)
+    return _in_memory(FRAME, names, columns, len(frame))
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:

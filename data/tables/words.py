@@ -2,7 +2,10 @@
 
 import re
 
-from data.tables.forms import MONTH_OF
+import numpy as np
+import pyarrow as pa
+
+from data.tables.forms import FORMS, MONTH_OF, parse, perhaps
 
 LOOK = 200  # names that are compared with what looks like a time
 MONTHS = (
@@ -38,3 +41,11 @@ def look_like_times(names: list[str]) -> bool:
     """Whether most of the first names look like times, of any form."""
     some = names[:LOOK]
     return 2 * sum(LIKE_TIMES.search(name) is not None for name in some) > len(some)
+
+
+def are_times(names: list[str]) -> bool:
+    """Whether most names are years or times of a known form, and three at least."""
+    texts = pa.array((name.strip() for name in names), pa.string())
+    years = sum(re.fullmatch(YEAR, name.strip()) is not None for name in names)
+    times = [(~np.isnat(parse(form, texts).wall)).sum() for form in perhaps(FORMS, texts)]
+    return 3 <= max(years, *times, 0) > len(names) / 2

@@ -204,6 +204,29 @@ def test_a_first_column_that_rises_beside_times_is_a_series(read, tmp_path, name
     assert item.times.equals(days(*DAYS))
 
 
+def test_decimal_years_beside_dates_are_times(read):
+    """NOAA's decimal date would be a series."""
+    months = [f"1958-{month:02}-01" for month in range(3, 10)]
+    years = [1958.2027, 1958.2877, 1958.3699, 1958.4548, 1958.537, 1958.6219, 1958.7068]
+    assert_series(read(f"date,decimal date,y\n{rows(months, years, VALUES)}"), y=VALUES)
+    near = [f"{year - 0.4:.4f}" for year in years]
+    items = read(f"date,height,y\n{rows(months, near, VALUES)}")
+    assert [item.id for item in items] == ["height", "y"]
+
+
+def test_numbers_with_other_spaces_between_thousands_are_no_text(read):
+    """Excel in France writes U+202F; the column would be left out as text."""
+    for space in ("\u202f", "\u00a0", "\u2009", "\u2019"):
+        values = [f"1{space}{100 + n}" for n in range(7)]
+        text = f"date,y,b\n{rows(DAYS, values, VALUES)}"
+        read.refuses(text, "row 2, column 'y'", "remove the marks between thousands")
+
+
+def test_an_index_that_falls_beside_times_is_an_index(read):
+    """A DataFrame that was sorted with the newest first has one."""
+    assert_series(read(f"index,date,y\n{rows(range(7, 0, -1), DAYS, VALUES)}"), y=VALUES)
+
+
 @pytest.mark.parametrize("start", [0, 1])
 def test_numbers_of_the_rows_before_the_times_are_an_index(read, start):
     """A ramp would be trained on: instant, rownames and their like are written by programs."""

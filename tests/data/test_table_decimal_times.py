@@ -26,6 +26,10 @@ def values(times):
         (["1949.75", "1950", "1950.25", "1950.5"], "1949-10", "1950-07"),
         (["2015.11", "2015.12", "2016.01", "2016.02"], "2015-11", "2016-02"),
         (["2015.09", "2015.10", "2015.11", "2015.12"], "2015-09", "2015-12"),
+        (["11.2015", "12.2015", "01.2016", "02.2016"], "2015-11", "2016-02"),
+        # The middle of each month, as NOAA writes it.
+        (["1958.2027", "1958.2877", "1958.3699", "1958.4548"], "1958-03", "1958-06"),
+        (["1700.5", "1701.5", "1702.5"], "1700-01", "1702-01"),  # sunspots of a year
     ],
 )
 def test_years_with_decimals_are_months(read, times, first, last):
@@ -39,7 +43,6 @@ def test_years_with_decimals_are_months(read, times, first, last):
     "times",
     [
         ["2015.1", "2015.2", "2015.3", "2015.4"],  # months, which lose their zero in October
-        ["1958.2027", "1958.2877", "1958.3699", "1958.4548"],  # the middle of each month
         ["2015.01", "2015.05", "2015.06", "2015.17"],
         ["0.0", "0.1", "0.35", "0.4"],
         ["0.0", "0.1", "0.1", "0.35"],
@@ -65,6 +68,14 @@ def test_files_that_count_with_decimals_follow_in_their_order(tmp_path):
         (tmp_path / f"{name}.csv").write_text(values([f"0.{start + n}" for n in range(3)]))
     files = [tmp_path / "a.csv", tmp_path / "b.csv"]
     assert_series(list(read_items(files, TableOptions(files="join"))), y=[0, 2, 4, 0, 2, 4])
+
+
+def test_decimals_of_an_unknown_form_that_rise_can_be_left_out(read):
+    """No option would read a table with such a column."""
+    text = values(["1991.496", "1991.5", "1991.5038", "1991.5077"])
+    read.refuses(text, "--target")
+    assert_series(read(text, target=("y",)), y=[0, 2, 4, 6])
+    read.refuses(values(["1991.5077", "1991.5038", "1991.496"]), "'1991.5077'", target=("y",))
 
 
 @pytest.mark.parametrize("month", ["{year}.{month}", "{year}.{month:02}"])

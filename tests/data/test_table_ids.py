@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.tables import TableError, TableOptions, items_of_frame
+from data.tables import TableError, TableOptions, items_of_frame, read_items
 from tests.data.reading import Reader, assert_series
 
 DAYS = pd.date_range("2024-01-01", periods=12).strftime("%Y-%m-%d")
@@ -229,6 +229,29 @@ def test_one_date_in_all_rows_is_no_time(read):
     items = read(text)
     assert_series(items, TMAX=[0, 2, 4], TMIN=[1, 3, 5])
     assert items[0].times[0] == pd.Timestamp("2020-01-01")
+
+
+def test_a_constant_date_beside_a_time_of_day_is_the_time(read):
+    """The time of arrival would be the time; of an option chain, the day on which each expires."""
+    text = "Date,Time,Received,v\n2024-05-01,00:00:00,2024-05-01T02:00:30,20.3\n"
+    text += "2024-05-01,00:01:00,2024-05-01T02:07:30,22.5\n"
+    read.refuses(text, "date and time of day stand in two columns")
+    text = "date,expires,strike\n2024-05-01,2024-06-01,5\n2024-05-01,2024-07-01,6\n"
+    read.refuses(text, "2024-05-01 is there twice")
+
+
+def test_a_column_without_values_does_not_change_the_ids_of_frames(tmp_path):
+    """A file and its DataFrame would have other ids: a, and a/v, a/note."""
+    frame = pd.DataFrame(
+        {"date": [*DAYS[:2]] * 2, "city": ["a", "a", "b", "b"], "v": [1.5, 2, 3, 4]}
+    )
+    frame["note"] = np.nan
+    expected = {"a": [1.5, 2], "b": [3, 4]}
+    assert_series(items_of_frame(frame, TableOptions()), **expected)
+    frame.to_parquet(tmp_path / "t.parquet", row_group_size=2)
+    frame.to_feather(tmp_path / "t.feather")
+    for name in ("t.parquet", "t.feather"):
+        assert_series(list(read_items([tmp_path / name])), **expected)
 
 
 def test_numbers_that_may_be_days_are_asked_about_as_ids(read):

@@ -277,3 +277,57 @@ def test_lines_above_the_header_are_named(read):
     """The message would only count cells."""
     text = "latitude,longitude,height\n52.5,13.4,38\n\ntime,y\n2024-01-01,1\n2024-01-02,2\n"
     read.refuses(text, "row 4: 2 cells", "begins in row 4, remove the lines above it")
+
+
+@pytest.mark.parametrize(
+    ("years", "values"),
+    [
+        ("2000,2005,2010", [1, 2, 3]),
+        ("2010,2009,2008", [3, 2, 1]),
+        ("d_3,d_2,d_1", [3, 2, 1]),
+    ],
+)
+def test_years_with_gaps_and_those_that_fall_are_rows(read, years, values):
+    """Each year would be a series, or the series of a country would have one value."""
+    text = f"name,code,{years}\na,A,1,2,3\nb,B,1,2,3\n"
+    assert_series(read(text, id=("code",)), A=values, B=values)
+    assert_series(read(text.replace(",code", "").replace(",A", "").replace(",B", "")),
+                  a=values, b=values)  # fmt: skip
+
+
+@pytest.mark.parametrize("last", ["Estimates After", "Total"])
+def test_years_with_another_column_behind_them_are_asked_about(read, last):
+    """Each year would be a series over the countries."""
+    text = f"code,Country,2001,2002,2003,{last}\n512,Peru,1,2,3,4\n513,Chile,5,6,7,8\n"
+    read.refuses(text, "'2001', '2002'", "may be times", "--layout rows")
+    read.refuses(text, "each of its 2 rows would be", "--layout rows", id=("Country",))
+    assert len(read(text, layout="wide")) >= 4
+
+
+def test_the_index_of_a_frame_is_the_first_column_of_its_parquet_file(tmp_path):
+    """pandas stores it behind the others: each year would be a series over the countries."""
+    frame = pd.DataFrame(
+        [[1.0, 2, 3], [4, 5, 6]], index=pd.Index(["Peru", "Chile"], name="country")
+    ).set_axis(["1960", "1961", "1962"], axis=1)
+    for name, write in (("t.parquet", frame.to_parquet), ("t.feather", frame.to_feather)):
+        write(tmp_path / name)
+        assert_series(list(read_items([tmp_path / name])), Peru=[1, 2, 3], Chile=[4, 5, 6])
+    times = pd.Index(["Mon 29. Apr 2024", "Sun 28. Apr 2024"], name="k")
+    pd.DataFrame({"v": [1.5, 2]}, index=times).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(TableError, match=r"column 'k'.*--date-format"):
+        list(read_items([tmp_path / "t.parquet"]))
+
+
+@pytest.mark.parametrize("when", ["Mon 13. Mar 2023", "31. Januar 2023", "2023年03月01日"])
+def test_times_of_an_unknown_form_behind_the_values_are_asked_about(read, when):
+    """Rows with the newest first would be read as they lie."""
+    text = f"v,when\n20.3,{when}\n21.3,{when.replace('2023', '2022')}\n"
+    read.refuses(text, "row 2, column 'when'", "--timestamp when --date-format", "--target")
+    assert_series(read(text, target=("v",)), v=[20.3, 21.3])
+    read.refuses(text.replace("v,", "a,v,").replace("\n2", "\nx,2"), "'when'", id=("a",))
+
+
+def test_days_of_digits_above_days_are_no_names(read):
+    """The first row of a file without a header would be lost."""
+    text = "AAPL,20230103,130.28\nAAPL,20230104,126.36\nAAPL,20230105,125.02\n"
+    read.refuses(text, "row 1", "put a line of names above them")

@@ -28,6 +28,7 @@ def log(name, cells, step="s", gaps=GAPS):
         ("room", ["kitchen", "bath", "bath", "hall", "kitchen", "hall"]),
         ("sensor", [1, 2, 3]),
         ("probe", [7, 9]),
+        ("node", [1, 2, 2, 3, 1, 3]),
     ],
 )
 def test_devices_that_are_measured_by_turns_are_asked_about(read, name, cells):
@@ -39,7 +40,14 @@ def test_devices_that_are_measured_by_turns_are_asked_about(read, name, cells):
     assert items[0].values[0] == 0.5
     assert "temp" in [item.id for item in read(text, layout="wide")]
     newest_first = text.splitlines()[:0:-1]
-    read.refuses("\n".join(["ts,x,temp", *newest_first]), "column 'x' may name series")
+    read.refuses("\n".join([f"ts,{name},temp", *newest_first]), f"'{name}' may name series")
+
+
+@pytest.mark.parametrize("step", ["s", "m"])
+@pytest.mark.parametrize("cells", [["kitchen", "bath", "hall"], [1, 2]])
+def test_devices_at_regular_times_are_asked_about(read, cells, step):
+    """One device after the other, each second, would be one series."""
+    read.refuses(log("x", cells, step, [1] * 24), "column 'x' may name series")
 
 
 @pytest.mark.parametrize(
@@ -50,6 +58,9 @@ def test_devices_that_are_measured_by_turns_are_asked_about(read, name, cells):
         ("flag", [*["ok"] * 11, "bad"], {}),  # seldom another
         ("state", [*["low"] * 6, *["high"] * 6], {}),  # for a while
         ("stars", [1, 2, 1, 2, 2, 2], {}),  # integers that do not go round
+        ("mode", [0] * 12 + [1] * 12, {}),  # two long runs
+        ("sec", [30, 0], {"gaps": [30] * 24}),  # the second of each time
+        ("day", ["Mon", "Tue", "Wed"], {"step": "m", "gaps": [1] * 24}),
         ("note", [f"note {n}" for n in range(24)], {}),
     ],
 )
