@@ -10,14 +10,13 @@ import pyarrow.compute as pc
 from data.tables import cells
 from data.tables.choices import NEARLY, Choices, arguments, check_smaller, id_codes, refuse_several
 from data.tables.columns import argument, may_be_times
+from data.tables.given_ids import MANY, refuse_twice
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_time_name, part_of_time
 from data.tables.table import Table, listed, short
 from data.tables.time_parts import check_ids
 from data.tables.times import Stamps, stamps_of
 from data.tables.turns import have_turns, refuse_turns
-
-MANY = 1.5  # rows for each time: where times repeat so often, several series stand below each other
 
 
 def find_ids(
@@ -36,7 +35,7 @@ def find_ids(
     Raises:
         TableError: columns could name series, and it is not clear whether, or which.
     """
-    moments = _moments(stamps)
+    moments = stamps.moments
     times, distinct = pd.factorize(moments)
     named, found = _named(table, options, time), _texts(table, options, time)
     texts = [i for i in found if _num_empty(table, i) == 0]
@@ -103,13 +102,6 @@ def _with_integers(
     chosen = [*texts, *others]
     check_smaller(choices, chosen)
     return chosen
-
-
-def _moments(stamps: Stamps) -> np.ndarray:
-    if stamps.counter is not None:
-        return stamps.counter
-    wall = stamps.wall.view(np.int64)
-    return wall if stamps.offsets is None else wall - stamps.offsets * 1_000_000
 
 
 def _texts(table: Table, options: TableOptions, time: int) -> list[int]:
@@ -181,7 +173,7 @@ def _each_time_once(
     texts: list[int],
 ) -> list[int]:
     """No time is there twice: wide, unless a usual name says that a column holds ids."""
-    moments = _moments(stamps)
+    moments = stamps.moments
     several = [i for i in named if len(id_codes(table, [i])[1]) <= max(1, len(moments) // 2)]
     if several:
         return several
@@ -236,9 +228,15 @@ def _refuse_repeats(
 
 
 def _refuse_groups(table: Table, time: int, stamps: Stamps, groups: list[tuple[int, ...]]) -> None:
-    """Says which columns may name the series; a part of the time among them is named as one."""
+    """Says which columns may name the series; a part of the time in all groups is named as one."""
+    errors = []
     for group in groups:
-        check_ids(table, time, stamps, list(group))
+        try:
+            check_ids(table, time, stamps, list(group))
+        except TableError as error:
+            errors.append(error)
+    if len(errors) == len(groups):
+        raise errors[0]
     refuse_several(table, groups)
 
 
@@ -271,27 +269,6 @@ def _refuse_parts(table: Table, time: int, parts: list[int], groups: list[tuple[
         )
 
 
-def refuse_twice(table: Table, time: int, keys: np.ndarray) -> None:
-    """Refuses rows that have the same time.
-
-    Args:
-        table: for the message.
-        time: the column of times.
-        keys: of each row a number for its series and time; one is there twice at least.
-
-    Raises:
-        TableError: always.
-    """
-    second = int(np.argmax(pd.Series(keys).duplicated()))
-    first = int(np.argmax(keys == keys[second]))
-    raise TableError(
-        f"{table.name}, rows {table.line(first)} and {table.line(second)}, column "
-        f"{short(table.names[time])}: {table.cell(first, time)} is there twice, as many times are; "
-        "name all columns that tell the series apart with --id; if the time goes on in another "
-        "column, join the two; if rows are there twice, keep one of them"
-    )
-
-
 def _may_name(table: Table, i: int) -> bool:
     kind = table.types[i]
     if pa.types.is_floating(kind):
@@ -302,18 +279,6 @@ def _may_name(table: Table, i: int) -> bool:
 
 def _are_whole(values: np.ndarray) -> bool:
     return bool(np.isfinite(values).all() and (values % 1 == 0).all())
-
-
-def check_given(table: Table, ids: list[int], time: int, stamps: Stamps) -> None:
-    """Refuses ids that users gave, and that leave most times of a series there twice.
-
-    Raises:
-        TableError: they do.
-    """
-    times, _ = pd.factorize(_moments(stamps))
-    keys = id_codes(table, ids)[0].astype(np.int64) * len(times) + times
-    if len(pd.unique(keys)) * MANY <= len(keys):
-        refuse_twice(table, time, keys)
 
 
 def ids_of_long(
@@ -335,21 +300,3 @@ def ids_of_long(
     if not ids:
         raise TableError(f"{table.name}: no column names the series; say --id NAME")
     return ids
-
-
-def check_without_times(table: Table, options: TableOptions, ids: list[int]) -> None:
-    """Refuses ids of a table without times that leave out another column of a usual name.
-
-    Raises:
-        TableError: the series that they name have several ids.
-    """
-    codes = id_codes(table, ids)[0].astype(np.int64)
-    for i, name in enumerate(table.names):
-        if i in ids or not is_id_name(name) or name in options.target:
-            continue
-        own, texts = table.texts(i)
-        if len(texts) < table.rows and len(np.unique(codes * len(texts) + own)) > codes.max() + 1:
-            raise TableError(
-                f"{table.name}: the series that {arguments(table, ids)} names have several "
-                f"{short(name)}; say --id {arguments(table, [*ids, i])}, or remove that column"
-            )

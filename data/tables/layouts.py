@@ -13,7 +13,8 @@ import numpy as np
 from data.tables import cells
 from data.tables.choices import arguments, id_codes
 from data.tables.columns import argument, value_columns
-from data.tables.ids import check_given, check_without_times, find_ids, ids_of_long
+from data.tables.given_ids import check_given, check_without_times
+from data.tables.ids import find_ids, ids_of_long
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_nameless
 from data.tables.table import Table, listed, short

@@ -84,6 +84,11 @@ def part_of_time(name: str) -> str | None:
     return PART_NAMES.get("".join(_words(name)))
 
 
+def holds_part(name: str) -> bool:
+    """Whether one word of a name is a part of a time: CalMonth, Epi Week."""
+    return any(word in PART_NAMES for word in _words(name)) or part_of_time(name) is not None
+
+
 def are_numbered(names: list[str]) -> bool:
     """Whether names count up: V1, V2, V3 or d_1, d_2 or 1900, 1901; two at least."""
     numbers = numbers_in(names) if len(names) > 1 else None

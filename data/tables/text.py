@@ -83,6 +83,8 @@ def check_header(path: Path, head: Head, options: TableOptions) -> None:
         TableError: it may be, and no layout says that it holds names.
     """
     kinds, below = (_kinds_of(row, head.decimal) for row in (head.header, head.sample[0]))
+    if not head.header[0].strip() and below[0] == "time":
+        return  # the index of a DataFrame, whose columns are numbered
     is_data = kinds == below and {"time", "number"} <= {*kinds}
     if options.layout is None and any(head.header) and (is_data or {*kinds} == {"number"}):
         what = "like the row below" if is_data else "numbers"
@@ -246,6 +248,8 @@ def _advice(line: int, row: list[str], head: Head, after: set[int]) -> str:
         return "; remove the lines above the header, or say --sep"
     if len(row) == 1 and row[0].strip():
         return f" ({short(row[0])}); remove lines that are no rows of the table"
+    if line == head.lines + 1 and len(row) == len(head.header) + 1:
+        return "; the header may lack the name of the first column, as R writes it: add one"
     if after == {len(row)}:
         return f"; if the table begins in row {line}, remove the lines above it"
     return ""

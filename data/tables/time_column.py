@@ -82,21 +82,23 @@ def _rises(table: Table, i: int, options: TableOptions) -> bool:
 
 
 def _varied(table: Table, candidates: list[_Candidate]) -> list[_Candidate]:
-    """Leaves out one date in all rows, as that of the last update, if other dates differ.
+    """Leaves out one date in all rows, as that of the last update, if others are the times.
 
-    It stays where a time of day stands beside it, or where it alone has the name of the time.
+    They are where they have the name of times, or are different in all rows. The one date stays
+    where a time of day stands beside it.
     """
     if len(candidates) < 2 or table.rows < 2:
         return candidates
     varied = [c for c in candidates if len(table.texts(c.column)[1]) > 1]
-    names = [table.names[c.column] for c in candidates if c.rank == 0 and c not in varied]
+    known = any(
+        c.rank < 2
+        and isinstance(c.found, Stamps)
+        and (is_time_name(table.names[c.column]) or not _repeats(c.found))
+        for c in varied
+    )
     columns = range(len(table.names))
-    clock = any(is_clock(table, i) or part_of_time(table.names[i]) == "hour" for i in columns)
-    if names and (clock or any(map(is_whole_time_name, names))):
-        names = [table.names[c.column] for c in varied]
-        if clock or not any(map(is_time_name, names)):
-            return candidates
-    known = any(c.rank < 2 and isinstance(c.found, Stamps) for c in varied)
+    if any(is_clock(table, i) or part_of_time(table.names[i]) == "hour" for i in columns):
+        return candidates
     return varied if known else candidates
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from data.tables.choices import arguments
 from data.tables.items import TableError
-from data.tables.names import is_id_name, part_of_time
+from data.tables.names import holds_part, is_id_name, part_of_time
 from data.tables.table import Table, listed, short
 from data.tables.times import Stamps
 from data.tables.words import DAY_NAME, MONTH_NAME
@@ -27,8 +27,15 @@ CLOCK = re.compile(  # 9:30, 09:00-10:00, 00-01, 12 AM, 0 days 01:00:00
     r"(?:0 days )?(\d{1,2})(?::(\d{2}))?(?::00)?\s*([AaPp])?[Mm]?"
     r"(\s*[-\u2013]\s*\d{1,2}(?::\d{2})?)?"
 )
-PARTS_OF_DAY = {"hr", "hrs", "hh", "hhmm", "hrmn", "he", "hourending", "std", "uhrzeit", "tod"}
-PARTS_OF_DAY |= {"sp", "settlementperiod", "halfhour", "viertelstunde", "timeslot", "slot"}
+# Columns of these names are parts of a time, even if not all parts are there.
+# fmt: off
+NAMED_PARTS = {
+    "hr", "hrs", "hh", "hhmm", "hrmn", "he", "hourending", "std", "uhrzeit", "tod", "sp",
+    "settlementperiod", "halfhour", "viertelstunde", "qh", "quarterhour", "timeslot", "slot",
+    "deliveryhour", "deliveryinterval", "wk", "kw", "qtr", "trim", "semester", "semestre",
+    "halbjahr", "halfyear",
+}
+# fmt: on
 
 
 class Unit(NamedTuple):
@@ -97,7 +104,7 @@ def check_ids(table: Table, time: int, stamps: Stamps, ids: list[int]) -> None:
         texts = [text.strip() for text in table.texts(i)[1].to_pylist()]
         if stamps.counter is not None:
             name = table.names[time]
-            part = part_of_time(name) or _word(name) in UNITS[-1].words.split()
+            part = holds_part(name) or _word(name) in UNITS[-1].words.split()
             if part and all(YEAR_TEXT.fullmatch(text) for text in texts):
                 raise TableError(
                     f"{table.name}: the time stands in several columns ("
@@ -115,7 +122,7 @@ def check_ids(table: Table, time: int, stamps: Stamps, ids: list[int]) -> None:
 def _is_part(
     table: Table, i: int, texts: list[str], unit: Unit, ids: list[int], stamps: Stamps
 ) -> bool:
-    if unit.shortest == DAY and _word(table.names[i]) in PARTS_OF_DAY:
+    if _word(table.names[i]) in NAMED_PARTS:
         return True
     if not _are_all(texts, unit):
         return False
@@ -228,7 +235,14 @@ def _hold_all(names: list[str], unit: Unit) -> bool:
     """Whether names are all parts of a unit, and beside them perhaps a total."""
     words = [name for name in names if MONTH_NAME.fullmatch(name) or DAY_NAME.fullmatch(name)]
     numbered = [name for name in names if re.search(r"\d", name)]
-    return any(
+    # The hour that comes twice where summer time ends: HE02X, 02:00*.
+    once = [*dict.fromkeys(re.sub(r"(?<=\d)[*A-Za-z]$", "", name) for name in numbered)]
+    if any(
         len(some) > 1 and len(names) - len(some) <= len(some) and _are_all(some, unit)
-        for some in (names, words, numbered)
-    )
+        for some in (names, words, numbered, once)
+    ):
+        return True
+    months = {
+        w.lower() for name in names for w in re.split(r"[\W_]+", name) if MONTH_NAME.fullmatch(w)
+    }
+    return unit.longest >= 365 * DAY and len(months) == 12  # Jan_rain, Jan_temp, Feb_rain

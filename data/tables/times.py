@@ -49,6 +49,14 @@ class Stamps(NamedTuple):
     epoch: bool = False
     numeric: bool = False
 
+    @property
+    def moments(self) -> np.ndarray:
+        """What tells times apart, int64 [rows]: the counter, or microseconds since 1970."""
+        if self.counter is not None:
+            return self.counter
+        wall = self.wall.view(np.int64)
+        return wall if self.offsets is None else wall - self.offsets * 1_000_000
+
 
 def stamps_of(
     table: Table, i: int, options: TableOptions, given: bool = False
@@ -112,8 +120,10 @@ def _read(
     if pc.all(numbers).as_py():
         if not named:
             return None
-        # Signs and exponents stand in no time.
-        return (of_numbers if digits.all() else no_times)(table, i, texts)
+        # Signs and exponents stand in no time, but in steps with decimals.
+        values = texts.cast(pa.float64()).to_numpy()
+        known = digits.all() or (np.isfinite(values).all() and (values % 1 != 0).any())
+        return (of_numbers if known else no_times)(table, i, texts)
     if refusal := _weeks(table, i, texts):
         return refusal
     fits = fitting(FORMS, texts)

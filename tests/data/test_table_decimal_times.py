@@ -54,7 +54,13 @@ def test_other_decimals_below_the_name_of_a_time_are_refused(read, times):
 
 
 @pytest.mark.parametrize(
-    "times", [["0.0", "0.1", "0.3", "0.2"], ["7.033", "7.067", "7.133", "7.1"]]
+    "times",
+    [
+        ["0.0", "0.1", "0.3", "0.2"],
+        ["-3.0", "-2.9", "-2.7", "-2.8"],
+        ["0.000e+00", "1.000e-05", "3.000e-05", "2.000e-05"],
+        ["7.033", "7.067", "7.133", "7.1"],
+    ],
 )
 def test_even_steps_with_decimals_give_the_order(read, times):
     """Seconds of a measurement would be refused, with no option that reads them."""

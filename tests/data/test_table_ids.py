@@ -236,8 +236,11 @@ def test_a_constant_date_beside_a_time_of_day_is_the_time(read):
     text = "Date,Time,Received,v\n2024-05-01,00:00:00,2024-05-01T02:00:30,20.3\n"
     text += "2024-05-01,00:01:00,2024-05-01T02:07:30,22.5\n"
     read.refuses(text, "date and time of day stand in two columns")
-    text = "date,expires,strike\n2024-05-01,2024-06-01,5\n2024-05-01,2024-07-01,6\n"
-    read.refuses(text, "2024-05-01 is there twice")
+    rows = [(f"2024-0{month}-01", strike) for month in (6, 7, 8) for strike in (100, 110)]
+    text = "quoted,expires,strike,bid\n" + "".join(f"2024-05-01,{e},{s},1.5\n" for e, s in rows)
+    read.refuses(text, "'quoted', 'expires' may all be the time")
+    text = "dl,when,v\n2024-05-01,2024-04-01,1.5\n2024-05-01,2024-04-02,2\n"
+    assert_series(read(text), v=[1.5, 2])
 
 
 def test_a_column_without_values_does_not_change_the_ids_of_frames(tmp_path):

@@ -331,3 +331,15 @@ def test_days_of_digits_above_days_are_no_names(read):
     """The first row of a file without a header would be lost."""
     text = "AAPL,20230103,130.28\nAAPL,20230104,126.36\nAAPL,20230105,125.02\n"
     read.refuses(text, "row 1", "put a line of names above them")
+
+
+def test_a_header_without_the_name_of_the_names_of_rows(read):
+    """The advice would be to remove the header that R writes."""
+    text = "x,y\n1,20.3,1\n2,22.5,2\n3,23.4,3\n"
+    read.refuses(text, "row 2: 3 cells where the header has 2", "lack the name of the first column")
+
+
+def test_the_index_of_a_frame_whose_columns_are_numbered(read):
+    """What pandas writes of sensors with numbers as names would be refused as rows of numbers."""
+    text = ",773869,767541\n2012-03-01 00:00:00,64.5,67.625\n2012-03-01 00:05:00,62.5,68.5\n"
+    assert_series(read(text), **{"773869": [64.5, 62.5], "767541": [67.625, 68.5]})

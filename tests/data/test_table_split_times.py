@@ -62,6 +62,9 @@ def wide(header, times, parts):
         ("Year,x,load", YEARS, ["QUART1", "QUART2", "QUART3", "QUART4"]),
         ("Year,x,load", YEARS, ["I", "II", "III", "IV"]),
         ("Year,Half,load", YEARS, ["H1", "H2"]),
+        ("Ano,Semestre,load", YEARS, [1, 2]),
+        ("Datum,Viertelstunde,load", HOURS, [1, 2, 3, 4]),
+        ("month,wk,load", ["2024-03", "2024-04", "2024-05"], [1, 2, 3, 4]),
         ("Year,Per,load", YEARS, range(1, 14)),
         ("Year,x,load", YEARS, MONTHS),
         ("Zeit,x,load", YEARS, MONATE),
@@ -137,6 +140,7 @@ def test_the_message_about_several_ids_knows_parts_of_the_time(read):
     [
         ("Season,Week,v", ["2010-2011", "2011-2012", "2012-2013"], range(1, 53)),
         ("yr,month,v", [2010, 2011, 2012], range(1, 13)),
+        ("CalYear,CalMonth,v", [2010, 2011, 2012], range(1, 13)),
         ("Fiscal Year,Period,v", ["FY10", "FY11", "FY12"], range(1, 17)),
         ("Epi Year,Epi Wk,v", [1990, 1991, 1992], range(1, 53)),
         ("An,Trim.,v", [2010, 2011, 2012], ["T1", "T2", "T3", "T4"]),
@@ -147,7 +151,8 @@ def test_the_message_about_several_ids_knows_parts_of_the_time(read):
 def test_a_counter_that_starts_again_is_asked_about(read, header, years, parts):
     """Each year would be a series, or all units together would be one."""
     text, (year, part, _) = long(header, years, parts), header.split(",")
-    refused = "the time stands in several columns" if part in ("Week", "month", "Period") else ""
+    named = ("Week", "month", "CalMonth", "Period")
+    refused = "the time stands in several columns" if part in named else ""
     read.refuses(text, refused or f"{part!r} counts again for each {year!r}", year, part)
     if not refused:
         items = read(text, id=(year,), timestamp=part) if part != "Trim." else []
@@ -195,6 +200,8 @@ def test_a_part_named_so_is_seen_before_values_that_differ(read, header, dates, 
         ("Date", DAYS, [f"{hour:02}00" for hour in range(24)]),
         ("Date", DAYS, [f"{hour:02}-{hour + 1:02}" for hour in range(24)]),
         ("Date", DAYS, [f"H{hour}" for hour in range(24, 0, -1)]),
+        ("Date", DAYS, [f"HE{hour:02}" for hour in range(1, 25)] + ["HE02X"]),
+        ("Year", YEARS, [f"{month}_{kind}" for month in MONTHS for kind in ("rain", "temp")]),
         ("Week starting", ["2024-01-01", "2024-01-08", "2024-01-15"], [*WEEKDAYS, "Total"]),
         ("Week", range(1, 53), ["2017-18", "2018-19"]),
         ("Week", range(1, 53), ["Cases 2017", "Cases 2018"]),
