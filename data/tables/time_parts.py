@@ -18,6 +18,7 @@ from data.tables.times import Stamps
 from data.tables.words import DAY_NAME, MONTH_NAME
 
 HOUR, DAY = 3600, 86_400  # seconds
+MOST_PARTS = 1440  # minutes of a day
 LEAST_MONTHS = 6  # of a year that is not over
 LEAST_DAYS = 5  # of a week, without its end
 YEAR_IN_NAME = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
@@ -60,7 +61,7 @@ UNITS = (
     Unit(
         DAY,
         DAY,  # and those on which summer time begins or ends
-        {1440, *(hours * n for hours in (23, 24, 25) for n in (1, 2, 4, 6, 12))},
+        {MOST_PARTS, *(hours * n for hours in (23, 24, 25) for n in (1, 2, 4, 6, 12))},
         "h hh he hr hourending std uhr sp slot int interval per period p viertelstunde",
     ),
     Unit(7 * DAY, 7 * DAY, {7}, "d", "2024-01-31"),
@@ -79,7 +80,7 @@ def _unit_of(stamps: Stamps) -> Unit | None:
     """The step between times, where it may have parts."""
     if stamps.counter is not None:
         return None
-    steps = np.diff(np.unique(stamps.wall)).astype("m8[s]").astype(np.int64)
+    steps = np.diff(np.sort(pd.unique(stamps.wall))).astype("m8[s]").astype(np.int64)
     single = 365 * DAY if stamps.form == "year" else DAY
     step = np.median(steps) if len(steps) else single
     return next((unit for unit in UNITS if unit.shortest <= step <= unit.longest), None)
@@ -124,7 +125,7 @@ def _is_part(
 ) -> bool:
     if _word(table.names[i]) in NAMED_PARTS:
         return True
-    if not _are_all(texts, unit):
+    if len(texts) > MOST_PARTS or not _are_all(texts, unit):
         return False
     # Of a day, hours may come in any order. Countries 1 to 12, each with all its years, are no
     # months: those of one year lie together.
