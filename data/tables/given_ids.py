@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from data.tables import cells
 from data.tables.choices import arguments, id_codes
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name
@@ -32,7 +33,10 @@ def check_without_times(table: Table, options: TableOptions, ids: list[int]) -> 
     """
     codes = id_codes(table, ids)[0].astype(np.int64)
     for i, name in enumerate(table.names):
+        kind = table.types[i]
         if i in ids or not is_id_name(name) or name in options.target:
+            continue
+        if not (cells.is_texts(kind) or cells.is_numbers(kind)):
             continue
         own, texts = table.texts(i)
         if len(texts) < table.rows and len(np.unique(codes * len(texts) + own)) > codes.max() + 1:

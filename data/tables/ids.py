@@ -189,7 +189,13 @@ def _each_time_once(
                 "(--layout wide); say which"
             )
     if stamps.counter is None and have_turns(moments):
-        refuse_turns(table, moments, texts, _integers(table, options, time))
+        integers = _integers(table, options, time)
+        numbers = [
+            i
+            for i in range(len(table.names))
+            if i != time and cells.content_of(table, i, options) == "numbers"
+        ]
+        refuse_turns(table, moments, texts, integers, numbers)
     return []
 
 
@@ -245,7 +251,7 @@ def _refuse_split(
 ) -> None:
     """Refuses times that repeat, where the part that another column is named for tells them apart.
 
-    Values that differ within each time would be taken for ids else.
+    Otherwise values that differ within each time would be taken for ids.
     """
     parts = [
         i

@@ -19,11 +19,9 @@ from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_nameless
 from data.tables.table import Table, listed, short
 from data.tables.time_column import find_time
-from data.tables.time_parts import check_header, check_ids
+from data.tables.time_parts import check_header_parts, check_ids
 from data.tables.times import Stamps, no_interval
-from data.tables.words import are_times, look_like_times
-
-LOOK = 200  # texts that are compared with what looks like a time
+from data.tables.words import LOOK, are_times, look_like_times
 
 
 class Layout(NamedTuple):
@@ -85,14 +83,14 @@ def _check_values(table: Table, options: TableOptions, layout: Layout) -> None:
     """
     names = [table.names[i] for i in layout.values]
     if layout.ids and len(names) > 1 and len(id_codes(table, layout.ids)[1]) == table.rows > 1:
+        rows = "say --layout rows if each row is a series, or " if layout.stamps is None else ""
         raise TableError(
             f"{table.name}: each of its {table.rows} rows would be {len(names)} series of one "
-            f"value ({listed(names, 3)}); say --layout rows if each row is a series, or name the "
-            "column of values with --target"
+            f"value ({listed(names, 3)}); {rows}name the column of values with --target"
         )
     if layout.stamps is not None:
         if options.layout is None:
-            check_header(table, layout.time, layout.stamps, layout.values)
+            check_header_parts(table, layout.name, layout.time, layout.stamps, layout.values)
         return
     _check_texts(table, options)
     if layout.name == "long":

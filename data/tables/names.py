@@ -79,6 +79,12 @@ def is_index_name(name: str) -> bool:
     return is_nameless(name) or re.sub(r"[\s._-]+", "", _plain(name).lower()) in INDEX_NAMES
 
 
+def counts_seconds(name: str) -> bool:
+    """Whether a unit in a name says that numbers are no years: time_s, t [ms]."""
+    units = {"s", "sec", "secs", "second", "seconds", "ms", "us", "ns", "min", "minutes"}
+    return not units.isdisjoint(_words(name))
+
+
 def part_of_time(name: str) -> str | None:
     """The part of a time that a name means, as pandas calls it: 'month', 'hour', 'dayofweek' ..."""
     return PART_NAMES.get("".join(_words(name)))

@@ -72,6 +72,8 @@ def _checked(options: TableOptions) -> TableOptions:
         raise TableError(f"--layout {layout!r:.60} is not known; {', '.join(LAYOUTS)} are")
     if options.files not in (None, "join", "separate"):
         raise TableError(f"--files {options.files!r:.60} is not known; join and separate are")
+    if layout == "rows" and options.target:
+        raise TableError("--target is not used with --layout rows, in which all columns are values")
     return replace(options, layout=layout)
 
 
@@ -96,7 +98,7 @@ def _items_of_file(path: Path, options: TableOptions, say: Callable[[str], None]
         head = read_head(path, options, say)
         if options.layout != "rows":
             check_title(path, head)
-        if is_rows(head, options):
+        if is_rows(path, head, options):
             yield from items_of_rows(path, head, options, say)
             return
         check_header(path, head, options)

@@ -10,13 +10,21 @@ import pandas as pd
 import pyarrow as pa
 
 from data.tables import cells
-from data.tables.columns import argument
+from data.tables.columns import argument, counts_evenly
+from data.tables.columns import look_like_times as numbers_like_times
 from data.tables.forms import FORMS, matches
 from data.tables.items import TableError, TableOptions
-from data.tables.names import are_numbered, is_id_name, is_nameless, numbers_in
+from data.tables.names import (
+    are_numbered,
+    is_id_name,
+    is_index_name,
+    is_nameless,
+    is_time_name,
+    numbers_in,
+)
 from data.tables.table import Table, listed, short
 from data.tables.times import Stamps, stamps_of
-from data.tables.words import MONTH, look_like_times
+from data.tables.words import MONTH, are_times, are_times_of, look_like_times
 from data.tables.zones import Clock
 
 MOST_BEFORE = 16  # columns that may stand before those of values
@@ -63,46 +71,105 @@ def _count(names: list[str]) -> bool:
     return len(names) > 1 and any(matches(form, texts).all() for form in FORMS)
 
 
-def ids_before(
-    name: Path | str,
-    header: list[str],
-    texts: list[bool],
-    options: TableOptions,
-    say: Callable[[str], None],
-) -> list[int]:
-    """The columns that name the series, of those that stand before the values.
+class Before(NamedTuple):
+    """The columns before those of values, in a table with a series in each row.
 
-    Args:
-        name: of the table, for messages.
-        header: the names of the columns before the values.
-        texts: of each of them whether it holds text.
-        options: `id` chooses.
-        say: gets the names of columns that are left out.
-
-    Raises:
-        TableError: several may name the series, or `id` names another column.
+    Attributes:
+        header: the names of all columns.
+        columns: cells of each of those before the values, as text; of a file those of first rows.
+        texts: of each of these, whether it holds text that is no flag.
     """
-    names = [text.strip() for text in header]
-    if options.id:
-        wrong = [text for text in options.id if text.strip() not in names]
-        if wrong:
+
+    header: list[str]
+    columns: list[list[str]]
+    texts: list[bool]
+
+    def are_names(self, where: Path | str, options: TableOptions) -> bool:
+        """Whether they name the rows: no times and no counters, and text or ids that all differ.
+
+        Raises:
+            TableError: `options.id` names several rows alike.
+        """
+        names = self._names()
+        if any(is_time_name(name) or is_index_name(name) for name in names[1:]):
+            return False
+        for text, name, column in zip(self.texts, names, self.columns, strict=True):
+            if text and are_times_of([cell for cell in column if cell]):
+                return False
+            if not text and not is_id_name(name) and _count_or_are_times(column):
+                return False
+        values = [name.strip() for name in self.header[len(names) :] if not is_nameless(name)]
+        if not (self.texts[0] or is_id_name(names[0]) or are_times(values)):
+            return False
+        if len(names) == 1 and [name.strip() for name in options.id] not in ([], names):
+            return False
+        ids = self._given(where, options) if options.id else self._found()
+        rows = [*zip(*(self.columns[i] for i in ids), strict=True)]
+        if len({*rows}) == len(rows):
+            return True
+        if options.id and len(names) > 1:
+            twice = "/".join(next(row for n, row in enumerate(rows) if row in rows[:n]))
             raise TableError(
-                f"{name}: the column {short(wrong[0])} (--id) does not stand before the values; "
-                f"{listed(names)} do"
+                f"{where}: {short(twice)} names several rows; if each row is a series, name all "
+                f"columns that tell the rows apart with --id ({listed(names)}), or say --layout "
+                "long if they are below each other"
             )
-        ids = [names.index(text.strip()) for text in options.id]
-    else:
-        ids = [i for i, text in enumerate(texts) if text or is_id_name(names[i])] or [0]
-        if len(ids) > 1:
-            ways = " or ".join(f"--id {argument(names[i])}" for i in ids[:4])
+        return False
+
+    def ids(
+        self, where: Path | str, options: TableOptions, say: Callable[[str], None]
+    ) -> list[int]:
+        """The columns that name the series; says which others are left out.
+
+        Raises:
+            TableError: several may name the series, or `options.id` names another column.
+        """
+        names = self._names()
+        ids = self._given(where, options) if options.id else self._found()
+        if len(ids) > 1 and not options.id:
+            # Those first that are enough alone.
+            alone = [i for i in ids if len({*self.columns[i]}) == len(self.columns[i])]
+            some = [*alone, *(i for i in ids if i not in alone)][:4]
             raise TableError(
-                f"{name}: {listed([names[i] for i in ids])} stand before the values of each row, "
-                f"and may name its series: say {ways}, or several of them"
+                f"{where}: {listed([names[i] for i in ids])} stand before the values of each row, "
+                "and may name its series: say "
+                + " or ".join(f"--id {argument(names[i])}" for i in some)
+                + ", or several of them"
             )
-    others = [names[i] for i in range(len(names)) if i not in ids]
-    if others:
-        say(f"{name}: left out, before the values: {listed(others)}")
-    return ids
+        others = [names[i] for i in range(len(names)) if i not in ids]
+        if others:
+            say(f"{where}: left out, before the values: {listed(others)}")
+        return ids
+
+    def _names(self) -> list[str]:
+        return [name.strip() for name in self.header[: len(self.columns)]]
+
+    def _given(self, where: Path | str, options: TableOptions) -> list[int]:
+        names = self._names()
+        for name in (text.strip() for text in options.id):
+            if names.count(name) > 1:
+                raise TableError(
+                    f"{where}, header: two columns are named {short(name)}; names must differ"
+                )
+            if name not in names:
+                raise TableError(
+                    f"{where}: the column {short(name)} (--id) does not stand before the values; "
+                    f"{listed(names)} do"
+                )
+        return [names.index(text.strip()) for text in options.id]
+
+    def _found(self) -> list[int]:
+        names = zip(self.texts, self._names(), strict=True)
+        return [i for i, (text, name) in enumerate(names) if text or is_id_name(name)] or [0]
+
+
+def _count_or_are_times(column: list[str]) -> bool:
+    """Whether cells are numbers in even steps, or look like times."""
+    try:
+        values = np.array([float(cell) for cell in column])
+    except ValueError:
+        return False
+    return counts_evenly(values) or numbers_like_times(values)
 
 
 class RowOfValues(Table):

@@ -9,51 +9,52 @@ import pyarrow as pa
 
 from data.tables import cells
 from data.tables.columns import check_sentinel
-from data.tables.forms import FORMS, matches
 from data.tables.items import Item, TableError, TableOptions
-from data.tables.names import is_id_name, is_index_name, is_nameless, is_time_name
-from data.tables.row_headers import Columns, RowOfValues, columns_of, first_of_values, ids_before
+from data.tables.names import is_id_name, is_nameless, is_time_name
+from data.tables.row_headers import Before, Columns, RowOfValues, columns_of, first_of_values
 from data.tables.table import Table, as_text, listed
 from data.tables.text import Head, split_rows
-from data.tables.words import look_like_times
+from data.tables.words import are_times_of
 
 
-def is_rows(head: Head, options: TableOptions) -> bool:
+def is_rows(path: Path, head: Head, options: TableOptions) -> bool:
     """Whether a text file has a series in each row, as its first rows show.
 
     The first cells are names, all different: text that looks like no time, or numbers under a name
     such as item. Their own name is that of no time. And the header counts (V1, V2 ... or 1900,
     1901 ... or dates), or has fewer cells than the rows. Several columns may stand before those
     that count; then it need not be the first one that names the series.
+
+    Raises:
+        TableError: `options.id` names several rows alike.
     """
     if options.layout is not None:
         return options.layout == "rows"
     if options.timestamp or options.target or is_time_name(head.header[0]):
         return False
     first = first_of_values(head.header)
-    if first is not None and (first > 1 or options.id):
-        return _are_before(head, first, options)
-    return not options.id and _has_names(head) and (first is not None or _is_shorter(head))
-
-
-def _are_before(head: Head, first: int, options: TableOptions) -> bool:
-    """Whether names, and no times, stand before columns that count and hold numbers.
-
-    Of one column that is given as the id, all names differ; else it may name rows below each other.
-    """
-    names = [name.strip() for name in head.header[:first]]
-    if any(is_time_name(name) or is_index_name(name) for name in names[1:]):
-        return False
-    rows = [tuple(cell.strip() for cell in row[:first]) for row in head.sample]
+    if first is None or (first == 1 and not options.id):
+        return not options.id and _has_names(head) and (first is not None or _is_shorter(head))
     after = (cell for row in head.sample for cell in row[first:])
-    if not all(cells.is_number(cell, head.decimal) for cell in after):
+    if not all(_is_number(cell, head.decimal, options) for cell in after):
         return False
-    if any(_are_times([cell for cell in column if cell]) for column in zip(*rows, strict=True)):
-        return False
-    if first == 1 and [name.strip() for name in options.id] != names:
-        return False
-    texts = any(not cells.is_number(cell) for row in rows for cell in row)
-    return (first > 1 and bool(options.id)) or (texts and len({*rows}) == len(rows))
+    return _before(head, first, options).are_names(path, options)
+
+
+def _is_number(cell: str, decimal: str, options: TableOptions) -> bool:
+    return cells.is_number(cell, decimal) or cell.strip() in options.missing
+
+
+def _before(head: Head, first: int, options: TableOptions) -> Before:
+    """The columns before the values, of the first rows; a short row lacks some cells."""
+    rows = [[cell.strip() for cell in (*row, *[""] * first)[:first]] for row in head.sample]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    texts = [
+        not all(_is_number(cell, head.decimal, options) for cell in column)
+        and not all(cell.lower() in cells.FLAGS for cell in column if cell)
+        for column in columns
+    ]
+    return Before(head.header, columns, texts)
 
 
 def _has_names(head: Head) -> bool:
@@ -61,15 +62,9 @@ def _has_names(head: Head) -> bool:
     if len(set(names)) < len(names) or not names:
         return False
     if sum(not cells.is_number(name) for name in names) * 2 >= len(names):
-        return not _are_times(names)
+        return not are_times_of(names)
     numbers = all(name.isdigit() for name in names)
     return numbers and is_id_name(head.header[0]) and len(head.header) > 2
-
-
-def _are_times(names: list[str]) -> bool:
-    """Whether names are times: all in one form, or most in a form that need not be known."""
-    texts = pa.array(names, pa.string())
-    return any(matches(form, texts).all() for form in FORMS) or look_like_times(names)
 
 
 def _is_shorter(head: Head) -> bool:
@@ -116,18 +111,21 @@ def items_of_rows(
             f"{path}, header: one cell, {head.header[0]!r:.60}; is it separated by commas? (--sep)"
         )
     first = first_of_values(head.header) or 1
-    texts = [
-        any(not cells.is_number(cell) for cell in column)
-        for column in zip(*(row[:first] for row in head.sample), strict=True)
-    ]
-    ids = ids_before(path, head.header[:first], texts, options, say)
+    ids = _before(head, first, options).ids(path, options, say)
     columns = columns_of(path, head.header, first, options, say)
     for line, row in split_rows(path, head.encoding, head.separator):
         if line <= head.lines or not any(row):
             continue
-        name = "/".join(row[i] for i in ids if i < len(row) and row[i].strip())
+        if len(row) <= first:
+            raise TableError(
+                f"{path}, row {line}: it ends before the values ({', '.join(row)!r:.60}); remove "
+                "lines that are no rows of the table"
+            )
+        name = "/".join(row[i] for i in ids if row[i].strip())
         if not name:
-            raise TableError(f"{path}, row {line}: the first cell is empty; it names the series")
+            raise TableError(
+                f"{path}, row {line}: {_named(head.header, ids)} is empty; it names the series"
+            )
         table = RowOfValues(path, line, row, head.decimal, first=first)
         values = cells.numbers_of(table, 0, options)
         check_sentinel(table, name, values, options)
@@ -137,6 +135,10 @@ def items_of_rows(
                 "them in the header; name each column"
             )
         yield Item(name, *_in_order(values, columns), str(path), line)
+
+
+def _named(header: list[str], ids: list[int]) -> str:
+    return "the first cell" if ids == [0] else listed([header[i] for i in ids])
 
 
 def _in_order(
@@ -169,8 +171,7 @@ def items_of_rows_table(
             columns is not clear.
     """
     first = first_of_values(table.names) or 1
-    texts = [not cells.is_numbers(kind) for kind in table.types[:first]]
-    ids = ids_before(table.name, table.names[:first], texts, options, say)
+    ids = _before_of(table, first).ids(table.name, options, say)
     parts = [as_text(table.column(i)).fill_null("").to_pylist() for i in ids]
     names = ["/".join(filter(None, row)) for row in zip(*parts, strict=True)]
     if "" in names:
@@ -198,21 +199,17 @@ def is_rows_table(table: Table, options: TableOptions) -> bool:
     first = first_of_values(table.names)
     if first is None or not all(cells.is_numbers(kind) for kind in table.types[first:]):
         return False
-    if any(cells.by_type(kind) == "times" for kind in table.types[:first]):
+    if not all(cells.is_texts(kind) or cells.is_numbers(kind) for kind in table.types[:first]):
         return False
-    names = [name.strip() for name in table.names[:first]]
-    if any(is_time_name(name) or is_index_name(name) for name in names[1:]):
+    integers = pa.types.is_integer(table.types[0]) and is_id_name(table.names[0])
+    if first == 1 and not (options.id or integers or cells.is_texts(table.types[0])):
         return False
-    texts = [i for i in range(first) if cells.is_texts(table.types[i])]
-    if any(_are_times(table.texts(i)[1].to_pylist()) for i in texts):
-        return False
-    if first > 1 and options.id:
-        return True
-    if options.id and [name.strip() for name in options.id] != names:
-        return False
-    if not texts and not (pa.types.is_integer(table.types[0]) and is_id_name(names[0])):
-        return False
-    key = np.zeros(table.rows, np.int64)
-    for i in range(first):
-        key = pd.factorize(key * table.rows + table.texts(i)[0])[0].astype(np.int64)
-    return len(key) > 0 and key.max() + 1 == table.rows
+    if first == 1 and len(table.texts(0)[1]) < table.rows:
+        return False  # a long one may be large
+    return _before_of(table, first).are_names(table.name, options)
+
+
+def _before_of(table: Table, first: int) -> Before:
+    texts = [cells.is_texts(kind) for kind in table.types[:first]]
+    columns = [as_text(table.column(i)).fill_null("").to_pylist() for i in range(first)]
+    return Before(table.names, columns, texts)

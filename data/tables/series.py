@@ -203,6 +203,11 @@ def _clock_of(
     if layout.stamps is None:
         return None
     if layout.stamps.counter is not None:
+        if options.files == "join" and layout.stamps.form == DECIMALS:
+            raise TableError(
+                f"{table.where(0, layout.time)}: {short(table.cell(0, layout.time))} has decimals, "
+                "so it does not say how files go on (--files join); write times, or whole numbers"
+            )
         return _Counter(table, layout)
     return Clock(table, layout.time, layout.stamps, options, say)
 

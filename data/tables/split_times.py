@@ -8,13 +8,14 @@ import pyarrow.compute as pc
 from data.tables import cells
 from data.tables.columns import argument, holds_whole
 from data.tables.items import TableError, TableOptions
-from data.tables.names import is_id_name, numbers_in, part_of_time
+from data.tables.names import numbers_in, part_of_time
 from data.tables.table import Table, listed, short
 from data.tables.times import Stamps
 from data.tables.words import MONTH_NAME
 
 LOOK = 50  # cells that are looked at before a whole column is
-CLOCK = r"^\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[AaPp][Mm])?\s*$"
+CLOCK_TIME = r"^\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[AaPp][Mm])?\s*$"
+FINE = {"day", "hour", "minute", "dayofyear"}
 FIRST = 16  # columns that are looked at; parts of the time stand in front
 MOST_CYCLES = 100_000  # that are counted
 LEAST_MONTHS = 6  # so many different ones show that two columns are year and month
@@ -37,9 +38,11 @@ def check_parts(table: Table, options: TableOptions, repeats: bool) -> None:
     given = {*options.id, *options.target}
     parts = [name for name in table.names if part_of_time(name) in kinds and name not in given]
     if len({part_of_time(name) for name in parts}) > 1:
+        found = {part_of_time(name) for name in parts}
+        whole = "2024-W05" if "week" in found else "2024-01-31 23:00" if found & FINE else "2024-01"
         raise TableError(
             f"{table.name}: the time stands in several columns ({listed(parts)}); join them into "
-            "one, as 2024-01-31 23:00, or say --timestamp NAME"
+            f"one, as {whole}, or say --timestamp NAME"
         )
 
 
@@ -75,27 +78,36 @@ def check_restarts(table: Table, options: TableOptions, columns: list[int]) -> N
     Raises:
         TableError: there are two such columns.
     """
-    few = columns[:FIRST]
-    counters = [(i, numbers) for i in few if (numbers := _counting(table, i, options)) is not None]
-    for i, numbers in counters:
+    few = [i for i in columns if cells.is_numbers(table.types[i]) or cells.is_texts(table.types[i])]
+    few = few[:FIRST]
+    if options.layout == "wide":
+        return
+    for i in few:
+        numbers = _counting(table, i, options)
+        if numbers is None:
+            continue
+        goes_on = np.diff(numbers) == 1
+        starts = numbers[1:][~goes_on]
+        if not len(starts) or (starts != starts[0]).any():
+            continue  # it does not start again
         for other in few:
-            codes, texts = table.texts(other)
-            same = np.diff(codes) == 0
-            if other == i or not 2 <= len(texts) <= table.rows // 2 or not same.any():
+            if other == i:
                 continue
-            starts = numbers[1:][~same]
-            restarts = (~same).sum() == len(texts) - 1 and (np.diff(numbers)[same] == 1).all()
-            if is_id_name(table.names[other]):
-                continue  # asked about as ids
-            if restarts and (starts == starts[0]).all() and starts[0] in (0, 1):
-                names = [argument(table.names[k]) for k in (other, i)]
-                raise TableError(
-                    f"{table.name}: {short(table.names[i])} counts again for each "
-                    f"{short(table.names[other])}: these may be series below each other (--id "
-                    f"{names[0]} --timestamp {names[1]}), the time in two columns (join them, as "
-                    "2024-01 or 2024-W05), or series beside each other (name them with --target); "
-                    "say which"
-                )
+            codes, texts = table.texts(other)
+            once = len(texts) == len(starts) + 1 <= table.rows // 2
+            if once and ((np.diff(codes) == 0) == goes_on).all():
+                _refuse_restarts(table, other, i)
+
+
+def _refuse_restarts(table: Table, group: int, counter: int) -> None:
+    names = [argument(table.names[i]) for i in (group, counter)]
+    time = f" --timestamp {names[1]}" if cells.is_numbers(table.types[counter]) else ""
+    raise TableError(
+        f"{table.name}: {short(table.names[counter])} counts again for each "
+        f"{short(table.names[group])}: these may be series below each other (--id {names[0]}"
+        f"{time}), the time in two columns (join them, as 2024-01 or 2024-W05), or series beside "
+        "each other (--layout wide); say which"
+    )
 
 
 def _counting(table: Table, i: int, options: TableOptions) -> np.ndarray | None:
@@ -112,7 +124,7 @@ def _counting(table: Table, i: int, options: TableOptions) -> np.ndarray | None:
     return None if numbers is None else np.array(numbers)[codes]
 
 
-def check_clock_column(table: Table, time: int, stamps: Stamps) -> None:
+def check_clock_column(table: Table, options: TableOptions, time: int, stamps: Stamps) -> None:
     """Refuses dates whose time of day stands in a column of its own.
 
     Raises:
@@ -122,13 +134,14 @@ def check_clock_column(table: Table, time: int, stamps: Stamps) -> None:
     if stamps.counter is not None or (wall != wall.astype("M8[D]")).any():
         return
     for i, name in enumerate(table.names):
-        if i == time:
+        if i == time or name in options.id or name in options.target:
             continue
         clock = is_clock(table, i)
         if clock or (part_of_time(name) in ("hour", "minute") and len(np.unique(wall)) < len(wall)):
             raise TableError(
                 f"{table.name}: date and time of day stand in two columns "
-                f"({short(table.names[time])} and {short(name)}); join them into one"
+                f"({short(table.names[time])} and {short(name)}); join them into one, or say --id "
+                f"{argument(name)} if it names series"
             )
 
 
@@ -138,5 +151,5 @@ def is_clock(table: Table, i: int) -> bool:
         return False
     texts = table.texts(i)[1]
     return all(  # of most columns the first cells are enough
-        pc.all(pc.match_substring_regex(part, CLOCK)).as_py() for part in (texts[:LOOK], texts)
+        pc.all(pc.match_substring_regex(part, CLOCK_TIME)).as_py() for part in (texts[:LOOK], texts)
     )

@@ -65,7 +65,13 @@ class Table:
         if i not in self._encoded:
             if len(self._encoded) >= KEPT:
                 self._encoded.pop(next(iter(self._encoded)))
-            self._encoded[i] = _encode(self._as_written(i))
+            try:
+                self._encoded[i] = _encode(self._as_written(i))
+            except pa.ArrowException:
+                raise TableError(
+                    f"{self.where(None, i)} holds {self.types[i]}, which cannot be read as text; "
+                    "remove the column"
+                ) from None
         return self._encoded[i]
 
     def _as_written(self, i: int) -> pa.ChunkedArray:

@@ -71,7 +71,7 @@ def find_time(table: Table, options: TableOptions) -> tuple[int | None, Stamps |
         if options.target and _rises(table, column, options):
             return None, None  # numbers of an unknown form, that are in order
         raise found
-    check_clock_column(table, column, found)
+    check_clock_column(table, options, column, found)
     return column, found
 
 
@@ -84,12 +84,12 @@ def _rises(table: Table, i: int, options: TableOptions) -> bool:
 def _varied(table: Table, candidates: list[_Candidate]) -> list[_Candidate]:
     """Leaves out one date in all rows, as that of the last update, if others are the times.
 
-    They are where they have the name of times, or are different in all rows. The one date stays
-    where a time of day stands beside it.
+    Others are the times if they have the name of a time or are different in all rows. The one date
+    is kept if a time of day stands beside it.
     """
     if len(candidates) < 2 or table.rows < 2:
         return candidates
-    varied = [c for c in candidates if len(table.texts(c.column)[1]) > 1]
+    varied = [c for c in candidates if _varies(table, c)]
     known = any(
         c.rank < 2
         and isinstance(c.found, Stamps)
@@ -100,6 +100,12 @@ def _varied(table: Table, candidates: list[_Candidate]) -> list[_Candidate]:
     if any(is_clock(table, i) or part_of_time(table.names[i]) == "hour" for i in columns):
         return candidates
     return varied if known else candidates
+
+
+def _varies(table: Table, candidate: _Candidate) -> bool:
+    if isinstance(candidate.found, Stamps):
+        return len(np.unique(candidate.found.moments)) > 1
+    return len(table.texts(candidate.column)[1]) > 1
 
 
 def _best_named(table: Table, candidates: list[_Candidate]) -> list[_Candidate]:
@@ -168,7 +174,12 @@ def _steps_of_ids(table: Table, i: int, options: TableOptions) -> np.ndarray | N
     name = table.names[i]
     if is_nameless(name) or not is_index_name(name) or not cells.is_numbers(table.types[i]):
         return None
-    ids = [k for k, other in enumerate(table.names) if is_id_name(other)]
+    ids = [
+        k
+        for k, other in enumerate(table.names)
+        if is_id_name(other)
+        and (cells.is_texts(table.types[k]) or cells.is_numbers(table.types[k]))
+    ]
     if not ids:
         return None
     alone = all(len(table.texts(k)[1]) == table.rows for k in ids)

@@ -24,6 +24,7 @@ from data.tables.forms import (
     perhaps,
 )
 from data.tables.items import TableError
+from data.tables.names import counts_seconds
 from data.tables.table import Table, short
 
 # Numbers that count from 1970, with the seconds that they are believed for: 1973 to 2103.
@@ -39,7 +40,7 @@ YEAR = 366  # days; Excel's days do not lie further apart
 WEEK_NAME = r"week|woche|semaine|semana|settimana|wk|ww|kw|週|周"
 MOST = 0.9  # of the texts, that show a form
 DECIMALS = "a counter with decimals"
-DECIMAL_YEARS = (1500, 2500)  # numbers with decimals that may be years
+DECIMAL_YEARS = (1700, 2200)  # numbers with decimals that may be years
 YEAR_DOT_MONTH = r"^\d{4}\.(0[1-9]|1[0-2])$"
 MONTH_DOT_YEAR = r"^(0[1-9]|1[0-2])\.(19|20)\d\d$"
 MIDDLE = 0.0125  # years that the middle of a month may lie from the middle of a twelfth
@@ -61,6 +62,8 @@ def of_numbers(
         texts: its different texts, all of digits and perhaps a point.
     """
     values = texts.cast(pa.float64()).to_numpy()
+    if not np.isfinite(values).all():
+        return no_times(table, i, texts)
     if not (values % 1 == 0).all():
         fits = _since_1970(values, None) + _of_excel(values)
         return _one_of(table, i, texts, fits) if fits else _of_decimals(table, i, texts, values)
@@ -89,31 +92,36 @@ def _of_decimals(
     table: Table, i: int, texts: pa.Array, values: np.ndarray
 ) -> tuple[Times | np.ndarray, str] | TableError:
     """Months as 2015.01 or 01.2015, years as 1949.083, or steps as 0.0, 0.1; in even steps only."""
-    for months in _months_of(texts, values):
+    years = not counts_seconds(table.names[i]) and _are_in(values, *DECIMAL_YEARS)
+    for months in _months_of(texts, values) if years else _months_of_texts(texts, values):
         if _even(months, steps=(1, 3, 6, 12)) is not None:
             wall = months.astype(np.int64) - 1970 * 12
             return _plain(wall.astype("M8[M]").astype("M8[us]")), "year and month as decimals"
-    step = _even(values) if not _are_in(values, *DECIMAL_YEARS) else None
+    step = None if years else _even(values)
     if step is None:
         return no_times(table, i, texts)
     return np.round((values - values.min()) / step).astype(np.int64), DECIMALS
 
 
 def _months_of(texts: pa.Array, values: np.ndarray) -> Iterator[np.ndarray]:
-    """Months since the year 0 that numbers may be: their start, their middle, or years."""
+    """Months since the year 0 that numbers may be: years, their middle, their twelfths."""
+    yield from _months_of_texts(texts, values)
+    if np.ptp(values % 1) < NEARLY / 100:  # 1700.5, the middle of years
+        yield np.floor(values) * 12
+    part = values * 12 % 1
+    if (np.minimum(part, 1 - part) < 12 * HUNDREDTH).all():
+        yield np.round(values * 12)
+    if (abs(part - 0.5) < 12 * MIDDLE).all():
+        yield np.floor(values * 12)
+
+
+def _months_of_texts(texts: pa.Array, values: np.ndarray) -> Iterator[np.ndarray]:
+    """Months since the year 0 of texts as 2015.01 or 01.2015."""
     if pc.all(pc.match_substring_regex(texts, YEAR_DOT_MONTH)).as_py():
         yield np.floor(values) * 12 + np.round(values % 1 * 100) - 1
     elif pc.all(pc.match_substring_regex(texts, MONTH_DOT_YEAR)).as_py():
         years = pc.utf8_slice_codeunits(texts, 3).cast(pa.int64()).to_numpy()
         yield years * 12 + np.floor(values) - 1
-    elif _are_in(values, *DECIMAL_YEARS):
-        if np.ptp(values % 1) < NEARLY / 100:  # 1700.5, the middle of years
-            yield np.floor(values) * 12
-        part = values * 12 % 1
-        if (np.minimum(part, 1 - part) < 12 * HUNDREDTH).all():
-            yield np.round(values * 12)
-        if (abs(part - 0.5) < 12 * MIDDLE).all():
-            yield np.floor(values * 12)
 
 
 def _are_in(values: np.ndarray, low: float, high: float) -> bool:

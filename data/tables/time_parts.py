@@ -28,6 +28,12 @@ CLOCK = re.compile(  # 9:30, 09:00-10:00, 00-01, 12 AM, 0 days 01:00:00
     r"(?:0 days )?(\d{1,2})(?::(\d{2}))?(?::00)?\s*([AaPp])?[Mm]?"
     r"(\s*[-\u2013]\s*\d{1,2}(?::\d{2})?)?"
 )
+WHOLE = {"week": "2024-W05", "month": "2024-01", "quarter": "2024Q1"}  # with the year
+PARTS_OF_YEAR = {"quarter": {4}, "month": {12, 13}, "week": {52, 53}, "day": {365, 366}}
+PARTS_OF_YEAR["dayofyear"] = PARTS_OF_YEAR["day"]
+OTHER_WORDS = dict.fromkeys(("q", "qtr", "quart", "trim", "t"), "quarter")
+OTHER_WORDS |= dict.fromkeys(("m", "per", "period", "p"), "month")  # 13 periods, too
+OTHER_WORDS |= dict.fromkeys(("w", "wk", "kw"), "week") | {"d": "day"}
 # Columns of these names are parts of a time, even if not all parts are there.
 # fmt: off
 NAMED_PARTS = {
@@ -45,7 +51,8 @@ class Unit(NamedTuple):
     Attributes:
         shortest: seconds; `longest` too.
         parts: how many it may have.
-        words: beside a number, these are such parts, as any name of a part is: H1, HE01, Q4, KW 52.
+        words: that may stand beside the number of a part: H1, HE01, Q4, KW 52; the names of parts
+            (hour, month ...) may, too.
         whole: a time with such a part, for messages.
     """
 
@@ -123,16 +130,17 @@ def check_ids(table: Table, time: int, stamps: Stamps, ids: list[int]) -> None:
 def _is_part(
     table: Table, i: int, texts: list[str], unit: Unit, ids: list[int], stamps: Stamps
 ) -> bool:
-    if _word(table.names[i]) in NAMED_PARTS:
+    if _word(table.names[i]) in NAMED_PARTS and _may_be_parts(texts, unit):
         return True
     if len(texts) > MOST_PARTS or not _are_all(texts, unit):
         return False
-    # Of a day, hours may come in any order. Countries 1 to 12, each with all its years, are no
-    # months: those of one year lie together.
+    # Hours may come in any order of rows. Months stand together in each year: otherwise 1 to 12 may
+    # be countries, each with all its years.
     return unit.shortest <= DAY or _lie_together(table, i, ids, stamps)
 
 
 def _lie_together(table: Table, i: int, ids: list[int], stamps: Stamps) -> bool:
+    """Whether the rows of each time lie together, in each series that the other ids make."""
     others = np.zeros(table.rows, np.int64)
     for other in ids:
         if other != i:
@@ -152,9 +160,9 @@ def _are_all(texts: list[str], unit: Unit) -> bool:
         return True
     minutes = _minutes(texts) if unit.shortest == DAY else None
     if minutes is not None:
-        return _are_even(minutes, (DAY // 60 / len(texts),), unit)
+        return _are_even(minutes, tuple(60 / n for n in (1, 2, 4, 6, 12, 60)), unit)
     word, numbers = _numbers(texts)
-    if numbers is None or not (word in ("", *unit.words.split()) or part_of_time(word)):
+    if numbers is None or not _fits(word, len(numbers), unit):
         return False
     if len(numbers) == 2 and unit.longest >= 365 * DAY:
         return word in ("h", "s", "half") and sorted(numbers) == [1, 2]
@@ -162,9 +170,27 @@ def _are_all(texts: list[str], unit: Unit) -> bool:
         days = len(numbers) in (365, 366) and (numbers % 100 <= 31).all()  # 0101 to 1231
         return bool(days) or (word not in ("h", "s", "half") and _are_even(numbers, (1,), unit))
     step = unit.shortest / len(numbers)  # seconds
-    steps = (1, step / 60, step) if unit.shortest == DAY else (step / 60, step)
+    # 1 to 4 in an hour are ids, unless a word says that they are quarters.
+    steps = (1, step / 60, step) if unit.shortest == DAY or word == "q" else (step / 60, step)
     clock = numbers // 100 * 60 + numbers % 100  # of 1330, half past one
-    return _are_even(numbers, steps, unit) or _are_even(clock, steps[1:2], unit)
+    return _are_even(numbers, steps, unit) or _are_even(clock, steps[-2:-1], unit)
+
+
+def _may_be_parts(texts: list[str], unit: Unit) -> bool:
+    """Whether texts are numbers, perhaps with a word of the unit, or times of day."""
+    word, numbers = _numbers(texts)
+    return (numbers is not None and _is_word(word, unit)) or _minutes(texts) is not None
+
+
+def _is_word(word: str, unit: Unit) -> bool:
+    return word in ("", *unit.words.split()) or part_of_time(word) is not None
+
+
+def _fits(word: str, count: int, unit: Unit) -> bool:
+    """Whether so many parts may have this word: four quarters, and not four weeks of a year."""
+    if unit.longest < 365 * DAY or not word or count == 2:
+        return _is_word(word, unit)
+    return count in PARTS_OF_YEAR.get(OTHER_WORDS.get(word) or part_of_time(word), ())
 
 
 def _are_even(numbers: np.ndarray, steps: tuple[float, ...], unit: Unit) -> bool:
@@ -197,11 +223,14 @@ def _word(name: str) -> str:
     return re.sub(r"[\W\d_]", "", name).lower()
 
 
-def check_header(table: Table, time: int, stamps: Stamps, values: list[int]) -> None:
+def check_header_parts(
+    table: Table, layout: str, time: int, stamps: Stamps, values: list[int]
+) -> None:
     """Asks about columns that are the parts of each time: Year, Jan, Feb ... or Date, 0:00 ...
 
     Args:
-        table: of wide or long layout.
+        table: with a column of times.
+        layout: 'wide' or 'long', which says that the columns are series.
         time: the column of times.
         stamps: its times.
         values: columns of values.
@@ -214,14 +243,18 @@ def check_header(table: Table, time: int, stamps: Stamps, values: list[int]) -> 
     unit = _unit_of(stamps)
     if stamps.counter is not None:
         part = part_of_time(table.names[time]) or ""
+        whole = {"week": "2024-W05", "month": "2024-01", "quarter": "2024Q1"}.get(
+            part, "2024-01-31"
+        )
         found = part in ("quarter", "month", "week", "day", "dayofyear") and _are_years(names, part)
     else:
+        whole = unit.whole if unit else ""
         found = unit is not None and _hold_all(names, unit)
     if found:
         raise TableError(
             f"{table.name}: the columns {listed(names, 3)} may be parts of the time (make a row of "
-            f"each, with its whole time as {unit.whole if unit else '2024-01-31'}; pandas.melt), "
-            "or series (--layout wide, or long); say which"
+            f"each, with its whole time as {whole}; pandas.melt), or series (--layout {layout}); "
+            "say which"
         )
 
 

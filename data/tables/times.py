@@ -82,6 +82,8 @@ def stamps_of(
     texts = pc.utf8_trim_whitespace(texts)
     missing = pc.is_in(pc.utf8_lower(texts), pa.array(MISSING)).to_numpy(zero_copy_only=False)
     present = texts.filter(pa.array(~missing))
+    if table.decimal == ",":  # of 1949,083
+        present = pc.replace_substring_regex(present, r"^([+-]?\d+),(\d+)$", r"\1.\2")
     found = _read(table, i, present, options, given) if len(present) else None
     if found is None or isinstance(found, TableError):
         return found

@@ -31,7 +31,13 @@ def _are_regular(moments: np.ndarray) -> bool:
     return bool((steps % usual == 0).mean() > MOST and (steps == usual).mean() > 0.5)
 
 
-def refuse_turns(table: Table, moments: np.ndarray, texts: list[int], integers: list[int]) -> None:
+def refuse_turns(
+    table: Table,
+    moments: np.ndarray,
+    texts: list[int],
+    integers: list[int],
+    numbers: list[int],
+) -> None:
     """Asks about a column that may say which device was measured at each time.
 
     Text or integers that go round may do so. In irregular times, text that changes often may too,
@@ -42,6 +48,7 @@ def refuse_turns(table: Table, moments: np.ndarray, texts: list[int], integers: 
         moments: its times, in microseconds, of which `have_turns` is true.
         texts: columns of text.
         integers: columns of integers, each there twice at least.
+        numbers: columns of numbers; a device is no device without one beside it.
 
     Raises:
         TableError: there is such a column.
@@ -50,6 +57,8 @@ def refuse_turns(table: Table, moments: np.ndarray, texts: list[int], integers: 
     moments = moments[order]
     regular = _are_regular(moments)
     for i in [*texts, *integers]:
+        if numbers in ([], [i]):
+            continue
         codes, names = id_codes(table, [i])
         codes = codes[order]
         shares = np.bincount(codes) / len(codes)
@@ -58,7 +67,7 @@ def refuse_turns(table: Table, moments: np.ndarray, texts: list[int], integers: 
             continue
         changes = (codes[1:] != codes[:-1]).mean()
         goes_round = changes > MOST and (codes[count:] == codes[:-count]).mean() > MOST
-        # In a random order, so many rows would differ from the one before.
+        # In a random order, this share of rows would differ from the row before; half is often.
         often = changes > (1 - (shares**2).sum()) / 2 and shares.max() < USUAL
         device = i in texts or not DEVICES.isdisjoint(re.findall("[a-z]+", table.names[i].lower()))
         if goes_round or (often and device and not regular):
@@ -73,7 +82,7 @@ def _is_of_clock(names: list[str], moments: np.ndarray, codes: np.ndarray) -> bo
     """Whether a column is the minute or second of each time; or its names are days."""
     if all(DAY_NAME.fullmatch(name) for name in names):
         return True
-    if not all(name.isdigit() for name in names):
+    if not all(name.isdecimal() for name in names):
         return False
     numbers = np.array([int(name) for name in names])[codes]
     index = pd.DatetimeIndex(moments.astype("M8[us]"))

@@ -74,7 +74,10 @@ def parquet_table(path: Path) -> Table:
 
 def _index_first(schema: pa.Schema) -> list[int]:
     """The columns in order; pandas stores the index of a DataFrame behind them."""
-    index = (schema.pandas_metadata or {}).get("index_columns", [])
+    try:
+        index = (schema.pandas_metadata or {}).get("index_columns") or []
+    except ValueError:  # it is no JSON
+        index = []
     is_index = [name in index for name in schema.names]  # a range is no name
     return sorted(range(len(is_index)), key=lambda i: not is_index[i])
 
@@ -147,6 +150,8 @@ def frame_table(frame: pd.DataFrame) -> Table:
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
     """The index as columns; one that repeats a column is left out."""
     for level, name in enumerate(frame.index.names):
+        if name is not None and list(frame.columns).count(name) > 1:
+            raise TableError(f"{FRAME}: two columns are named {name!r}; names must differ")
         if name is not None and name in frame.columns:
             values = frame.index.get_level_values(level)
             if frame.index.nlevels > 1 or not values.equals(pd.Index(frame[name])):

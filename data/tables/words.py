@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pyarrow as pa
 
-from data.tables.forms import FORMS, MONTH_OF, parse, perhaps
+from data.tables.forms import FORMS, MONTH_OF, matches, parse, perhaps
 
 LOOK = 200  # names that are compared with what looks like a time
 MONTHS = (
@@ -41,6 +41,12 @@ def look_like_times(names: list[str]) -> bool:
     """Whether most of the first names look like times, of any form."""
     some = names[:LOOK]
     return 2 * sum(LIKE_TIMES.search(name) is not None for name in some) > len(some)
+
+
+def are_times_of(texts: list[str]) -> bool:
+    """Whether texts are times: all in one form, or most in a form that need not be known."""
+    array = pa.array(texts, pa.string())
+    return any(matches(form, array).all() for form in FORMS) or look_like_times(texts)
 
 
 def are_times(names: list[str]) -> bool:

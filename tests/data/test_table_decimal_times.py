@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.tables import TableOptions, read_items
+from data.tables import TableError, TableOptions, read_items
 from tests.data.reading import Reader, assert_series
 
 
@@ -68,12 +68,29 @@ def test_even_steps_with_decimals_give_the_order(read, times):
     assert_series(read(values([*times[:2], times[2]])), y=[0, 2, np.nan, 4])
 
 
-def test_files_that_count_with_decimals_follow_in_their_order(tmp_path):
-    """Each would begin at 0, and be taken for the same part of the series."""
-    for name, start in (("a", 0), ("b", 3)):
+def test_files_that_count_with_decimals_are_not_joined(tmp_path):
+    """Each begins at its own 0: parts in another order, or the same part twice, would be joined."""
+    for name, start in (("a", 3), ("b", 0)):
         (tmp_path / f"{name}.csv").write_text(values([f"0.{start + n}" for n in range(3)]))
     files = [tmp_path / "a.csv", tmp_path / "b.csv"]
-    assert_series(list(read_items(files, TableOptions(files="join"))), y=[0, 2, 4, 0, 2, 4])
+    with pytest.raises(TableError, match=r"a\.csv, row 2, column 'time': '0\.3' has decimals"):
+        list(read_items(files, TableOptions(files="join")))
+
+
+@pytest.mark.parametrize("name", ["time_s", "time [ms]"])
+def test_seconds_and_milliseconds_are_no_years(read, name):
+    """1800.0, 1800.25 ... would begin in the year 1800."""
+    text = values(["1800.0", "1800.25", "1800.5"]).replace("time", name)
+    (item,) = read(text)
+    assert item.times is None
+
+
+def test_a_decimal_comma_in_times(read):
+    """The comma of the values would be no comma of the times."""
+    text = "jahr;wert\n1949;1,5\n1949,083;2,5\n1949,167;3,5\n1949,25;4,5\n"
+    (item,) = read(text)
+    assert [str(time)[:7] for time in item.times[[0, -1]]] == ["1949-01", "1949-04"]
+    assert_series(read("zeit;wert\n0,0;1,5\n0,1;2,5\n0,2;3,5\n"), wert=[1.5, 2.5, 3.5])
 
 
 def test_decimals_of_an_unknown_form_that_rise_can_be_left_out(read):

@@ -198,7 +198,9 @@ def test_the_user_says_which_of_several_columns_names_the_series(read, options):
     ]
     items = read(SALES, id=("item_id", "store_id"), **options)
     assert [item.id for item in items] == ["A/CA", "A/TX", "B/TX"]
-    with pytest.raises(TableError, match="row 3: the series 'A' is there twice"):
+    with pytest.raises(
+        TableError, match=r"'A' names several rows|row 3: the series 'A' is there twice"
+    ):
         read(SALES, id=("item_id",), **options)
     read.refuses(SALES, "'d_1' (--id) does not stand before the values", id=("d_1",), **options)
 
@@ -227,7 +229,7 @@ def test_columns_before_the_values_of_typed_tables():
         items_of_frame(frame, TableOptions())
     items = items_of_frame(frame, TableOptions(id=("store_id", "item_id")))
     assert_series(items, **{"CA/A": [1, 2, 3], "TX/A": [4, 5, 6], "TX/B": [7, 8, 9]})
-    with pytest.raises(TableError, match="the series 'TX' is there twice"):
+    with pytest.raises(TableError, match="'TX' names several rows"):
         items_of_frame(frame, TableOptions(id=("store_id",)))
     assert_series(items_of_frame(frame[["id", "weight", "d_1", "d_2", "d_3"]], TableOptions()),
                   A_CA=[1, 2, 3], A_TX=[4, 5, 6], B_TX=[7, 8, 9])  # fmt: skip
@@ -343,3 +345,62 @@ def test_the_index_of_a_frame_whose_columns_are_numbered(read):
     """What pandas writes of sensors with numbers as names would be refused as rows of numbers."""
     text = ",773869,767541\n2012-03-01 00:00:00,64.5,67.625\n2012-03-01 00:05:00,62.5,68.5\n"
     assert_series(read(text), **{"773869": [64.5, 62.5], "767541": [67.625, 68.5]})
+
+
+def lines(*columns):
+    """Rows of cells."""
+    return "".join(",".join(map(str, row)) + "\n" for row in zip(*columns, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("header", "first"),
+    [
+        ("t,file,y1,y2,y3", range(1704067200, 1704067800, 60)),
+        ("stamp_no,headline,y1,y2,y3", range(20240101, 20240111)),
+        ("name,frame,acc_1,acc_2,acc_3", range(10)),
+        ("temp,comment,l1,l2,l3", [5, 7, 4, 6, 9, 3, 8, 1, 2, 0]),
+    ],
+)
+def test_numbers_and_text_before_numbered_series_make_no_rows(read, header, first):
+    """The times would be dropped, and each row would be a series of three values."""
+    texts = [f"f{n}.wav" for n in range(10)]
+    text = f"{header}\n{lines(first, texts, first, first, first)}"
+    if header.startswith("temp"):
+        assert [item.id for item in read(text)] == ["temp", "l1", "l2", "l3"]
+    else:
+        read.refuses(text, f"column '{header.partition(',')[0]}' holds", "--timestamp", "--target")
+
+
+def test_ids_of_rows_below_each_other(read):
+    """No option would read it: the id would be there twice, whatever was said."""
+    text = "sensor,t,y1,y2,y3\na,0,1,2,3\na,1,4,5,6\nb,0,7,8,9\nb,1,3,2,1\n"
+    read.refuses(text, "'a' names several rows", "--layout long", id=("sensor",))
+    items = read(text, id=("sensor",), timestamp="t")
+    assert_series(items[:2], **{"a/y1": [1, 4], "a/y2": [2, 5]})
+    assert len(read(text, id=("sensor",), layout="long", target=("y1",))) == 2
+
+
+@pytest.mark.parametrize("options", [{"id": ("id",)}, {"layout": "rows", "id": ("id",)}])
+@pytest.mark.parametrize("rows", [2, 300])
+def test_a_row_that_ends_before_the_values_is_named(read, options, rows):
+    """A sum below the rows would be a series without values, or a traceback."""
+    text = "id,lat,V1,V2,V3\n" + "".join(f"k{n},{n % 7},1,2,3\n" for n in range(rows)) + "Total\n"
+    read.refuses(text, f"row {rows + 2}: it ends before the values ('Total')", **options)
+
+
+def test_marks_of_missing_values_before_rows_are_found(read):
+    """The World Bank writes '..': the layout would have to be said, too."""
+    text = "Country,Code,1960,1961,1962\nPeru,PER,1,..,3\nChile,CHL,..,5,6\n"
+    assert_series(read(text, id=("Code",), missing=("..",)), PER=[1, NAN, 3], CHL=[NAN, 5, 6])
+
+
+def test_columns_of_values_are_not_chosen_in_rows(read):
+    """All columns would be read, whatever --target says."""
+    with pytest.raises(TableError, match="--target is not used with --layout rows"):
+        read(SALES, layout="rows", target=("d_1",), id=("id",))
+
+
+def test_the_id_of_rows_has_one_column(read):
+    """The first of two columns of one name would be taken."""
+    text = SALES.replace("item_id", "id", 1)
+    read.refuses(text, "two columns are named 'id'", id=("id",))

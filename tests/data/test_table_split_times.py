@@ -161,6 +161,53 @@ def test_a_counter_that_starts_again_is_asked_about(read, header, years, parts):
             np.testing.assert_array_equal(items[1].values[:2], [len(parts) + 0.5, len(parts) + 1.5])
 
 
+def test_the_user_says_that_a_counter_is_a_series(read):
+    """Neither layout nor option would read a table of three series."""
+    text = long("unit,cycle,v", range(1, 4), range(5, 25))
+    read.refuses(text, "'cycle' counts again for each 'unit'", "--layout wide")
+    assert [item.id for item in read(text, layout="wide")] == ["unit", "cycle", "v"]
+    text = "s," + long("unit_id,cycle,v", "abc", range(1, 20)).replace("\n", "\n0.5,").removesuffix(
+        "0.5,"
+    )
+    read.refuses(text, "'cycle' counts again for each 'unit_id'", "--id unit_id --timestamp cycle")
+    months = long("yr,mon,v", [2010, 2011], MONTHS)
+    read.refuses(months, "may be series below each other (--id yr), the time")
+
+
+@pytest.mark.parametrize(
+    ("header", "times", "parts"),
+    [
+        ("year,sp,y", YEARS, ["oak", "pine"]),
+        ("date,hh,y", DAYS, ["MAC001", "MAC002"]),
+        ("date,slot,y", DAYS, ["header", "sidebar"]),
+    ],
+)
+def test_ids_under_the_name_of_a_part_are_ids(read, header, times, parts):
+    """Species and households would be refused as periods and half hours."""
+    assert [item.id for item in read(long(header, times, parts))] == parts
+
+
+@pytest.mark.parametrize("parts", [["W1", "W2", "W3", "W4"], ["D1", "D2", "D3", "D4"]])
+def test_four_weeks_are_not_all_of_a_year(read, parts):
+    """Four wells would be refused as weeks."""
+    assert [item.id for item in read(wide("Year", YEARS, parts))] == parts
+
+
+def test_hours_that_the_user_names_as_ids(read):
+    """The message would name no option."""
+    text = long("date,hour,load", DAYS, range(24))
+    read.refuses(text, "date and time of day stand in two columns", "--id hour")
+    assert len(read(text, id=("hour",))) == 24
+
+
+def test_quarters_of_an_hour_and_clocks_of_23_hours(read):
+    """Four series of hours would be made of one of quarters."""
+    quarters = wide("time", HOURS, ["Q1", "Q2", "Q3", "Q4"])
+    read.refuses(quarters, "the columns 'Q1', 'Q2', 'Q3' and 1 more may be parts")
+    clocks = [f"{hour:02}:00" for hour in range(1, 24)]
+    read.refuses(wide("date", DAYS, clocks), "'01:00'", "may be parts of the time")
+
+
 def test_numbers_that_fall_back_without_a_reason_are_series(read):
     """Tables of several series that count for a while would be refused."""
     text = "x,y\n" + "".join(f"{n % 4 + 1},{n // 5}.5\n" for n in range(20))

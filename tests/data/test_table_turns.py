@@ -67,3 +67,14 @@ def test_devices_at_regular_times_are_asked_about(read, cells, step):
 def test_text_beside_one_series_is_left_alone(read, name, cells, kind):
     """Tables with words beside a series would be refused."""
     assert read(log(name, cells, **kind))[-1].id == "temp"
+
+
+@pytest.mark.parametrize("cells", [[3, 7, 9, 4], ["²", "³", "¹"]])
+def test_a_column_alone_names_no_devices(read, cells):
+    """The advice would leave no values."""
+    text = log("load", cells, "m", [5] * 24)
+    alone = "\n".join(line.rpartition(",")[0] for line in text.splitlines())
+    if cells[0] == 3:
+        assert len(read(alone)[0].values) == 24
+    else:
+        read.refuses(text, "column 'load' may name series")

@@ -275,6 +275,8 @@ def test_a_given_layout_wins(read, layout):
 def test_ids_without_times_are_asked_about(read):
     """A long table with numeric ids and steps would be three series."""
     text = "id,turn,y\n1,1,5\n1,2,6\n2,1,7\n2,2,9\n"
+    read.refuses(text, "'turn' counts again for each 'id'", "--id id --timestamp turn")
+    text = "id,turn,y\n1,1,5\n1,3,6\n2,1,7\n2,3,9\n"
     read.refuses(text, "column 'id' has the name of ids", "--layout long --id id", "--target")
     assert_series(read(text, id=("id",), timestamp="turn"), **{"1": [5, 6], "2": [7, 9]})
     read.refuses(",a\n5,1\n9,2\n7,3\n", "column '' has the name of ids or of an index")
