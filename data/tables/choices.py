@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from data.tables.columns import argument
 from data.tables.items import TableError
-from data.tables.table import Table, listed
+from data.tables.table import Table, listed, short
 
+MANY = 1.5  # rows for each time: where times repeat so often, several series stand below each other
 NEARLY = 0.95  # an id that gives so many rows a time of their own is one; the others are duplicates
 TOGETHER = 6  # columns of which groups are tried
 
@@ -148,3 +149,24 @@ def refuse_several(table: Table, groups: list[tuple[int, ...]]) -> None:
 def arguments(table: Table, columns: Iterable[int]) -> str:
     """The names of columns as they can be typed behind an option."""
     return " ".join(argument(table.names[i]) for i in columns)
+
+
+def refuse_twice(table: Table, time: int, keys: np.ndarray) -> None:
+    """Refuses rows that have the same time.
+
+    Args:
+        table: for the message.
+        time: the column of times.
+        keys: of each row a number for its series and time; one is there twice at least.
+
+    Raises:
+        TableError: always.
+    """
+    second = int(np.argmax(pd.Series(keys).duplicated()))
+    first = int(np.argmax(keys == keys[second]))
+    raise TableError(
+        f"{table.name}, rows {table.line(first)} and {table.line(second)}, column "
+        f"{short(table.names[time])}: {table.cell(first, time)} is there twice, and so are many "
+        "other times; name all columns that tell the series apart with --id; if the time goes on "
+        "in another column, join the two; if rows are there twice, keep one of them"
+    )

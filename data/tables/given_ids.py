@@ -4,13 +4,11 @@ import numpy as np
 import pandas as pd
 
 from data.tables import cells
-from data.tables.choices import arguments, id_codes
+from data.tables.choices import MANY, arguments, id_codes, refuse_twice
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name
 from data.tables.table import Table, short
 from data.tables.times import Stamps
-
-MANY = 1.5  # rows for each time: where times repeat so often, several series stand below each other
 
 
 def check_given(table: Table, ids: list[int], time: int, stamps: Stamps) -> None:
@@ -44,24 +42,3 @@ def check_without_times(table: Table, options: TableOptions, ids: list[int]) -> 
                 f"{table.name}: the series that {arguments(table, ids)} names have several "
                 f"{short(name)}; say --id {arguments(table, [*ids, i])}, or remove that column"
             )
-
-
-def refuse_twice(table: Table, time: int, keys: np.ndarray) -> None:
-    """Refuses rows that have the same time.
-
-    Args:
-        table: for the message.
-        time: the column of times.
-        keys: of each row a number for its series and time; one is there twice at least.
-
-    Raises:
-        TableError: always.
-    """
-    second = int(np.argmax(pd.Series(keys).duplicated()))
-    first = int(np.argmax(keys == keys[second]))
-    raise TableError(
-        f"{table.name}, rows {table.line(first)} and {table.line(second)}, column "
-        f"{short(table.names[time])}: {table.cell(first, time)} is there twice, as many times are; "
-        "name all columns that tell the series apart with --id; if the time goes on in another "
-        "column, join the two; if rows are there twice, keep one of them"
-    )

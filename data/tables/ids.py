@@ -8,9 +8,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from data.tables import cells
-from data.tables.choices import NEARLY, Choices, arguments, check_smaller, id_codes, refuse_several
+from data.tables.choices import (
+    MANY,
+    NEARLY,
+    Choices,
+    arguments,
+    check_smaller,
+    id_codes,
+    refuse_several,
+    refuse_twice,
+)
 from data.tables.columns import argument, may_be_times
-from data.tables.given_ids import MANY, refuse_twice
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_time_name, part_of_time
 from data.tables.table import Table, listed, short

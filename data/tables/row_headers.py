@@ -93,13 +93,14 @@ class Before(NamedTuple):
         names = self._names()
         if any(is_time_name(name) or is_index_name(name) for name in names[1:]):
             return False
+        values = [name.strip() for name in self.header[len(names) :] if not is_nameless(name)]
+        dated = are_times(values)
         for text, name, column in zip(self.texts, names, self.columns, strict=True):
             if text and are_times_of([cell for cell in column if cell]):
                 return False
-            if not text and not is_id_name(name) and _count_or_are_times(column):
+            if not (dated or text or is_id_name(name)) and _count_or_are_times(column):
                 return False
-        values = [name.strip() for name in self.header[len(names) :] if not is_nameless(name)]
-        if not (self.texts[0] or is_id_name(names[0]) or are_times(values)):
+        if not (self.texts[0] or is_id_name(names[0]) or dated):
             return False
         if len(names) == 1 and [name.strip() for name in options.id] not in ([], names):
             return False

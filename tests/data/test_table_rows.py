@@ -208,8 +208,9 @@ def test_the_user_says_which_of_several_columns_names_the_series(read, options):
 def test_one_column_of_text_beside_numbers_names_the_series(read):
     """Latitude and longitude would be the first values of each series."""
     text = "Province,Lat,Long,1/22/20,1/23/20,1/25/20\nHubei,30.9,112.2,1,2,3\nTibet,31,88,,5,6\n"
+    text += "Jilin,31.1,64,7,8,9\n"  # latitudes and longitudes in even steps
     items = read(text)
-    assert_series(items, Hubei=[1, 2, 3], Tibet=[NAN, 5, 6])
+    assert_series(items, Hubei=[1, 2, 3], Tibet=[NAN, 5, 6], Jilin=[7, 8, 9])
     assert items[0].times.equals(days("2020-01-22", "2020-01-23", "2020-01-25"))
     assert read.said == [f"{read.file}: left out, before the values: 'Lat', 'Long'"]
 
