@@ -99,7 +99,8 @@ def _kinds_of(row: list[str], decimal: str) -> list[str]:
     """Of each cell whether it is a number (or missing), a time, or another text."""
     texts = pa.array([cell.strip() for cell in row])
     times = np.any([matches(form, texts) for form in FORMS], axis=0)
-    days = ~np.isnat(parse(DIGITS[0], texts).wall)  # 20240131
+    days = matches(DIGITS[0], texts)  # 20240131, and perhaps 20249999
+    days = ~np.isnat(parse(DIGITS[0], texts).wall) if days.any() else days
     return [
         "number"
         if cells.is_number(cell, decimal) and not day
