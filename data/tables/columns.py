@@ -204,10 +204,10 @@ def may_be_times(
         wall: the times of the table, if it has any; moments since 1970 are within a year of them.
     """
     values = _whole(table, i, options, MONTH_NUMBERS, DAY_NUMBERS, *(s[:2] for s in SINCE_1970))
-    return values is not None and look_like_times(values, wall)
+    return values is not None and numbers_like_times(values, wall)
 
 
-def look_like_times(values: np.ndarray, wall: np.ndarray | None = None) -> bool:
+def numbers_like_times(values: np.ndarray, wall: np.ndarray | None = None) -> bool:
     """Whether numbers look like times by the rule of `may_be_times`."""
     if len(values) < FEW or not np.isfinite(values).all() or (values % 1).any():
         return False

@@ -67,7 +67,7 @@ def find_ids(
     integers = [i for i in _integers(table, options, time) if i not in named]
     if often:
         _refuse_split(table, options, time, choices, [*named, *texts])
-        chosen = _with_integers(table, choices, time, stamps, named, texts, integers)
+        chosen = _with_integers(choices, time, stamps, named, texts, integers)
         if chosen:
             return chosen
     else:
@@ -84,7 +84,6 @@ def find_ids(
 
 
 def _with_integers(
-    table: Table,
     choices: Choices,
     time: int,
     stamps: Stamps,
@@ -104,7 +103,7 @@ def _with_integers(
         )
     others = [i for i in groups[0] if i not in texts]
     if len(groups) > 1 or len(others) != 1:
-        _refuse_groups(table, time, stamps, groups)
+        _refuse_groups(choices.table, time, stamps, groups)
     if len(groups[0]) == 1:
         return choices.one_of([[i] for i in integers])
     chosen = [*texts, *others]

@@ -1,4 +1,4 @@
-"""The layout of a table: wide or long, which column holds times, and which name the series.
+"""The layout of a table: wide or long, and whether its columns of values are series.
 
 A short list of rules, in the order of docs/data.md. Where two readings remain, the error shows
 both, and names the option that chooses.
@@ -21,7 +21,7 @@ from data.tables.table import Table, listed, short
 from data.tables.time_column import find_time
 from data.tables.time_parts import check_header_parts, check_ids
 from data.tables.times import Stamps, no_interval
-from data.tables.words import LOOK, are_times, look_like_times
+from data.tables.words import LOOK, are_mostly_times, look_like_times
 
 
 class Layout(NamedTuple):
@@ -95,7 +95,7 @@ def _check_values(table: Table, options: TableOptions, layout: Layout) -> None:
     _check_texts(table, options)
     if layout.name == "long":
         _check_counts(table, options, layout.ids, layout.values)
-    elif options.layout is None and are_times(names):
+    elif options.layout is None and are_mostly_times(names):
         raise TableError(
             f"{table.name}: the columns {listed(names, 3)} may be times: say --layout rows if each "
             "row is a series, --layout wide if each of these columns is one"

@@ -10,8 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data.tables import cells
-from data.tables.columns import argument, counts_evenly
-from data.tables.columns import look_like_times as numbers_like_times
+from data.tables.columns import argument, counts_evenly, numbers_like_times
 from data.tables.forms import FORMS, matches
 from data.tables.items import TableError, TableOptions
 from data.tables.names import (
@@ -24,10 +23,10 @@ from data.tables.names import (
 )
 from data.tables.table import Table, listed, short
 from data.tables.times import Stamps, stamps_of
-from data.tables.words import MONTH, are_times, are_times_of, look_like_times
+from data.tables.words import MONTH, are_mostly_times, are_times, look_like_times
 from data.tables.zones import Clock
 
-MOST_BEFORE = 16  # columns that may stand before those of values
+MOST_BEFORE = 15  # columns that may stand before those of values
 
 
 def first_of_values(header: list[str]) -> int | None:
@@ -41,7 +40,7 @@ def first_of_values(header: list[str]) -> int | None:
         names.pop()
     if are_numbered([name for name in names if not is_nameless(name)]):
         return 1
-    for first in range(1, min(MOST_BEFORE, len(names) - 1)):
+    for first in range(1, min(MOST_BEFORE + 1, len(names) - 1)):
         some = [name for name in names[first:] if not is_nameless(name)]
         if _count(some[:3]) and _count(some):  # most headers are told by a few names
             others = names[1:first]
@@ -94,9 +93,9 @@ class Before(NamedTuple):
         if any(is_time_name(name) or is_index_name(name) for name in names[1:]):
             return False
         values = [name.strip() for name in self.header[len(names) :] if not is_nameless(name)]
-        dated = are_times(values)
+        dated = are_mostly_times(values)
         for text, name, column in zip(self.texts, names, self.columns, strict=True):
-            if text and are_times_of([cell for cell in column if cell]):
+            if text and are_times([cell for cell in column if cell]):
                 return False
             if not (dated or text or is_id_name(name)) and _count_or_are_times(column):
                 return False
@@ -143,9 +142,11 @@ class Before(NamedTuple):
         return ids
 
     def _names(self) -> list[str]:
+        """Of the columns before the values."""
         return [name.strip() for name in self.header[: len(self.columns)]]
 
     def _given(self, where: Path | str, options: TableOptions) -> list[int]:
+        """The columns that `options.id` names."""
         names = self._names()
         for name in (text.strip() for text in options.id):
             if names.count(name) > 1:
@@ -160,6 +161,7 @@ class Before(NamedTuple):
         return [names.index(text.strip()) for text in options.id]
 
     def _found(self) -> list[int]:
+        """Columns of text or of a usual id name; the first one if there is none."""
         names = zip(self.texts, self._names(), strict=True)
         return [i for i, (text, name) in enumerate(names) if text or is_id_name(name)] or [0]
 
@@ -283,15 +285,14 @@ def _by_time(
     row: RowOfValues, stamps: Stamps, options: TableOptions, say: Callable[[str], None]
 ) -> Columns:
     positions = np.arange(row.rows)
-    moments = stamps.wall if stamps.offsets is None else stamps.wall - stamps.offsets * 10**6
-    order = np.argsort(moments, kind="stable")
-    same = np.flatnonzero(np.diff(moments[order]).astype(int) == 0)
+    order = np.argsort(stamps.moments, kind="stable")
+    same = np.flatnonzero(np.diff(stamps.moments[order]) == 0)
     if len(same) and options.timezone is None:
         second = order[same[0] + 1]
         places = " and ".join(f"'{i + row.first + 1}'" for i in (order[same[0]], second))
         raise TableError(
-            f"{row.where()}, columns {places}: {row.cell(second, 0)} is "
-            "there twice; keep one column for each time"
+            f"{row.where()}, columns {places}: {row.cell(second, 0)} is there twice; keep one "
+            "column for each time"
         )
     order, times = Clock(row, 0, stamps, options, say).order(positions)
     if (order != positions).any():

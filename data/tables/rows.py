@@ -14,7 +14,7 @@ from data.tables.names import is_id_name, is_nameless, is_time_name
 from data.tables.row_headers import Before, Columns, RowOfValues, columns_of, first_of_values
 from data.tables.table import Table, as_text, listed
 from data.tables.text import Head, split_rows
-from data.tables.words import are_times_of
+from data.tables.words import are_times
 
 
 def is_rows(path: Path, head: Head, options: TableOptions) -> bool:
@@ -62,7 +62,7 @@ def _has_names(head: Head) -> bool:
     if len(set(names)) < len(names) or not names:
         return False
     if sum(not cells.is_number(name) for name in names) * 2 >= len(names):
-        return not are_times_of(names)
+        return not are_times(names)
     numbers = all(name.isdigit() for name in names)
     return numbers and is_id_name(head.header[0]) and len(head.header) > 2
 

@@ -72,16 +72,16 @@ def check_restarts(table: Table, options: TableOptions, columns: list[int]) -> N
 
     Args:
         table: without times.
-        options: what stands for missing values.
+        options: layout 'wide' says that all are series.
         columns: that may be such ones; the first few are looked at.
 
     Raises:
         TableError: there are two such columns.
     """
-    few = [i for i in columns if cells.is_numbers(table.types[i]) or cells.is_texts(table.types[i])]
-    few = few[:FIRST]
     if options.layout == "wide":
         return
+    few = [i for i in columns if cells.is_numbers(table.types[i]) or cells.is_texts(table.types[i])]
+    few = few[:FIRST]
     for i in few:
         numbers = _counting(table, i, options)
         if numbers is None:

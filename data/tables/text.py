@@ -101,14 +101,11 @@ def _kinds_of(row: list[str], decimal: str) -> list[str]:
     times = np.any([matches(form, texts) for form in FORMS], axis=0)
     days = matches(DIGITS[0], texts)  # 20240131, and perhaps 20249999
     days = ~np.isnat(parse(DIGITS[0], texts).wall) if days.any() else days
-    return [
-        "number"
-        if cells.is_number(cell, decimal) and not day
-        else "time"
-        if time or day
-        else "text"
-        for cell, time, day in zip(row, times, days, strict=True)
-    ]
+    kinds = ["time" if time else "text" for time in times | days]
+    for i, cell in enumerate(row):
+        if cells.is_number(cell, decimal) and not days[i]:
+            kinds[i] = "number"
+    return kinds
 
 
 def read_text(path: Path, head: Head, options: TableOptions, say: Callable[[str], None]) -> Table:

@@ -76,6 +76,7 @@ def find_time(table: Table, options: TableOptions) -> tuple[int | None, Stamps |
 
 
 def _rises(table: Table, i: int, options: TableOptions) -> bool:
+    """Whether a column holds numbers, each larger than the one before."""
     if cells.content_of(table, i, options) != "numbers":
         return False
     return bool((np.diff(cells.numbers_of(table, i, options)) > 0).all())
@@ -89,6 +90,9 @@ def _varied(table: Table, candidates: list[_Candidate]) -> list[_Candidate]:
     """
     if len(candidates) < 2 or table.rows < 2:
         return candidates
+    columns = range(len(table.names))
+    if any(is_clock(table, i) or part_of_time(table.names[i]) == "hour" for i in columns):
+        return candidates
     varied = [c for c in candidates if _varies(table, c)]
     known = any(
         c.rank < 2
@@ -96,13 +100,11 @@ def _varied(table: Table, candidates: list[_Candidate]) -> list[_Candidate]:
         and (is_time_name(table.names[c.column]) or not _repeats(c.found))
         for c in varied
     )
-    columns = range(len(table.names))
-    if any(is_clock(table, i) or part_of_time(table.names[i]) == "hour" for i in columns):
-        return candidates
     return varied if known else candidates
 
 
 def _varies(table: Table, candidate: _Candidate) -> bool:
+    """Whether a column holds two times at least."""
     if isinstance(candidate.found, Stamps):
         return len(np.unique(candidate.found.moments)) > 1
     return len(table.texts(candidate.column)[1]) > 1
@@ -208,8 +210,7 @@ def _begins_with_date(table: Table, i: int, options: TableOptions) -> bool:
 def _repeats(found: Stamps | TableError) -> bool:
     if isinstance(found, TableError):
         return False
-    moments = found.wall if found.counter is None else found.counter
-    return len(np.unique(moments)) < len(moments)
+    return len(np.unique(found.moments)) < len(found.moments)
 
 
 def _check_hidden(table: Table, options: TableOptions, best: list[_Candidate]) -> None:

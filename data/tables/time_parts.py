@@ -59,25 +59,26 @@ class Unit(NamedTuple):
     shortest: int
     longest: int
     parts: set[int]
-    words: str
+    words: set[str]
     whole: str = "2024-01-31 23:00"
 
 
 UNITS = (
-    Unit(HOUR, HOUR, {2, 4, 6, 12, 60}, "m min q"),
+    Unit(HOUR, HOUR, {2, 4, 6, 12, 60}, {"m", "min", "q"}),
     Unit(
         DAY,
         DAY,  # and those on which summer time begins or ends
         {MOST_PARTS, *(hours * n for hours in (23, 24, 25) for n in (1, 2, 4, 6, 12))},
-        "h hh he hr hourending std uhr sp slot int interval per period p viertelstunde",
+        {"h", "hh", "he", "hr", "hourending", "std", "uhr", "sp", "slot", "int", "interval", "per"}
+        | {"period", "p", "viertelstunde"},
     ),
-    Unit(7 * DAY, 7 * DAY, {7}, "d", "2024-01-31"),
-    Unit(28 * DAY, 31 * DAY, {28, 29, 30, 31}, "d", "2024-01-31"),
+    Unit(7 * DAY, 7 * DAY, {7}, {"d"}, "2024-01-31"),
+    Unit(28 * DAY, 31 * DAY, {28, 29, 30, 31}, {"d"}, "2024-01-31"),
     Unit(
         365 * DAY,
         366 * DAY,
         {4, 12, 13, 52, 53, 365, 366},
-        "q qtr quart trim t m w wk kw per period d h s half",
+        {*OTHER_WORDS, "h", "s", "half"},
         "2024-01 or 2024-W05",
     ),
 )
@@ -112,7 +113,7 @@ def check_ids(table: Table, time: int, stamps: Stamps, ids: list[int]) -> None:
         texts = [text.strip() for text in table.texts(i)[1].to_pylist()]
         if stamps.counter is not None:
             name = table.names[time]
-            part = holds_part(name) or _word(name) in UNITS[-1].words.split()
+            part = holds_part(name) or _word(name) in OTHER_WORDS
             if part and all(YEAR_TEXT.fullmatch(text) for text in texts):
                 raise TableError(
                     f"{table.name}: the time stands in several columns ("
@@ -130,6 +131,7 @@ def check_ids(table: Table, time: int, stamps: Stamps, ids: list[int]) -> None:
 def _is_part(
     table: Table, i: int, texts: list[str], unit: Unit, ids: list[int], stamps: Stamps
 ) -> bool:
+    """Whether one of the ids holds parts of the unit, all of them or under the name of one."""
     if _word(table.names[i]) in NAMED_PARTS and _may_be_parts(texts, unit):
         return True
     if len(texts) > MOST_PARTS or not _are_all(texts, unit):
@@ -183,7 +185,7 @@ def _may_be_parts(texts: list[str], unit: Unit) -> bool:
 
 
 def _is_word(word: str, unit: Unit) -> bool:
-    return word in ("", *unit.words.split()) or part_of_time(word) is not None
+    return word in {"", *unit.words} or part_of_time(word) is not None
 
 
 def _fits(word: str, count: int, unit: Unit) -> bool:
@@ -243,9 +245,7 @@ def check_header_parts(
     unit = _unit_of(stamps)
     if stamps.counter is not None:
         part = part_of_time(table.names[time]) or ""
-        whole = {"week": "2024-W05", "month": "2024-01", "quarter": "2024Q1"}.get(
-            part, "2024-01-31"
-        )
+        whole = WHOLE.get(part, "2024-01-31")
         found = part in ("quarter", "month", "week", "day", "dayofyear") and _are_years(names, part)
     else:
         whole = unit.whole if unit else ""

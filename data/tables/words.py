@@ -43,13 +43,13 @@ def look_like_times(names: list[str]) -> bool:
     return 2 * sum(LIKE_TIMES.search(name) is not None for name in some) > len(some)
 
 
-def are_times_of(texts: list[str]) -> bool:
+def are_times(texts: list[str]) -> bool:
     """Whether texts are times: all in one form, or most in a form that need not be known."""
     array = pa.array(texts, pa.string())
     return any(matches(form, array).all() for form in FORMS) or look_like_times(texts)
 
 
-def are_times(names: list[str]) -> bool:
+def are_mostly_times(names: list[str]) -> bool:
     """Whether most names are years or times of a known form, and three at least."""
     texts = pa.array((name.strip() for name in names), pa.string())
     years = sum(re.fullmatch(YEAR, name.strip()) is not None for name in names)
