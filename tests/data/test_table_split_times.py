@@ -142,23 +142,39 @@ def test_the_message_about_several_ids_knows_parts_of_the_time(read):
         ("yr,month,v", [2010, 2011, 2012], range(1, 13)),
         ("CalYear,CalMonth,v", [2010, 2011, 2012], range(1, 13)),
         ("Fiscal Year,Period,v", ["FY10", "FY11", "FY12"], range(1, 17)),
+    ],
+)
+def test_years_do_not_name_series_of_weeks(read, header, years, parts):
+    """Each year would be a series."""
+    year, part, _ = header.split(",")
+    text = long(header, years, parts)
+    read.refuses(text, f"the time stands in several columns ('{year}', '{part}')")
+    assert [item.id for item in read(text, id=(year,))] == [*map(str, years)]
+
+
+@pytest.mark.parametrize(
+    ("header", "groups", "counts"),
+    [
         ("Epi Year,Epi Wk,v", [1990, 1991, 1992], range(1, 53)),
-        ("An,Trim.,v", [2010, 2011, 2012], ["T1", "T2", "T3", "T4"]),
         ("unit,cycle,v", [1, 2, 3], range(1, 31)),
         ("part,turn,v", ["a", "b", "c"], range(5)),
     ],
 )
-def test_a_counter_that_starts_again_is_asked_about(read, header, years, parts):
-    """Each year would be a series, or all units together would be one."""
-    text, (year, part, _) = long(header, years, parts), header.split(",")
-    named = ("Week", "month", "CalMonth", "Period")
-    refused = "the time stands in several columns" if part in named else ""
-    read.refuses(text, refused or f"{part!r} counts again for each {year!r}", year, part)
-    if not refused:
-        items = read(text, id=(year,), timestamp=part) if part != "Trim." else []
-        assert [item.id for item in items] in ([], [*map(str, years)])
-        if items:
-            np.testing.assert_array_equal(items[1].values[:2], [len(parts) + 0.5, len(parts) + 1.5])
+def test_a_counter_that_starts_again_is_asked_about(read, header, groups, counts):
+    """All units together would be one series."""
+    group, counter, _ = header.split(",")
+    text = long(header, groups, counts)
+    read.refuses(text, f"{counter!r} counts again for each {group!r}", "--id", "--timestamp")
+    items = read(text, id=(group,), timestamp=counter)
+    assert [item.id for item in items] == [*map(str, groups)]
+    first = len(counts) + 0.5
+    np.testing.assert_array_equal(items[1].values[:2], [first, first + 1])
+
+
+def test_a_counter_in_words_that_starts_again_is_asked_about(read):
+    """Quarters without numbers would be left out as text, and the years be a series."""
+    text = long("An,Trim.,v", [2010, 2011, 2012], ["T1", "T2", "T3", "T4"])
+    read.refuses(text, "'Trim.' counts again for each 'An'", "(--id An), the time in two columns")
 
 
 def test_the_user_says_that_a_counter_is_a_series(read):
