@@ -236,6 +236,8 @@ def test_a_constant_date_beside_a_time_of_day_is_the_time(read):
     text = "Date,Time,Received,v\n2024-05-01,00:00:00,2024-05-01T02:00:30,20.3\n"
     text += "2024-05-01,00:01:00,2024-05-01T02:07:30,22.5\n"
     read.refuses(text, "date and time of day stand in two columns")
+    hours = text.replace("Time", "hour").replace("00:00:00,", "0,").replace("00:01:00,", "1,")
+    read.refuses(hours, "date and time of day stand in two columns")
     rows = [(f"2024-0{month}-01", strike) for month in (6, 7, 8) for strike in (100, 110)]
     text = "quoted,expires,strike,bid\n" + "".join(f"2024-05-01,{e},{s},1.5\n" for e, s in rows)
     read.refuses(text, "'quoted', 'expires' may all be the time")

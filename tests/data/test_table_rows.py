@@ -83,6 +83,7 @@ def test_column_names_of_typed_tables_are_times(tmp_path):
         ("d_1,d_10,d_2", "rows", ("'d_1', 'd_10', 'd_2' neither count",)),
         ("1.5,3,8", "rows", ("neither count", "if they are values")),
         ("2021,2019,2020", "rows", ("neither count in even steps",)),
+        ("2021,2018,2019,2020", "rows", ("neither count in even steps",)),
     ],
 )
 def test_columns_in_no_clear_order_are_refused(read, header, layout, words):

@@ -58,7 +58,7 @@ def test_devices_at_regular_times_are_asked_about(read, cells, step):
         ("flag", [*["ok"] * 11, "bad"], {}),  # seldom another
         ("state", [*["low"] * 6, *["high"] * 6], {}),  # for a while
         ("stars", [1, 2, 1, 2, 2, 2], {}),  # integers that do not go round
-        ("mode", [0] * 12 + [1] * 12, {}),  # two long runs
+        ("mode", [0] * 60 + [1] * 60, {"gaps": GAPS * 5}),  # two long runs
         ("sec", [30, 0], {"gaps": [30] * 24}),  # the second of each time
         ("day", ["Mon", "Tue", "Wed"], {"step": "m", "gaps": [1] * 24}),
         ("note", [f"note {n}" for n in range(24)], {}),
