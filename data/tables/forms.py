@@ -5,7 +5,8 @@ together by pandas. No form is guessed from a part of the cells.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -145,9 +146,21 @@ def matches(form: Form, texts: pa.Array) -> np.ndarray:
     return pc.match_substring_regex(texts, f"^{form.pattern}$").to_numpy(zero_copy_only=False)
 
 
+@cache
+def _pattern(form: Form) -> re.Pattern:
+    # pyarrow would read the pattern anew for each column; of few texts that is most of the time.
+    return re.compile(form.pattern, re.ASCII)
+
+
 def perhaps(forms: tuple[Form, ...], texts: pa.Array) -> list[Form]:
     """The forms that some of the first texts have."""
-    return [form for form in forms if matches(form, texts[:LOOK]).any()]
+    some = texts[:LOOK].to_pylist()
+    return [form for form in forms if any(map(_pattern(form).fullmatch, some))]
+
+
+def in_one_form(texts: Sequence[str]) -> bool:
+    """Whether all texts are written in one of the forms; their numbers may still be no time."""
+    return any(all(map(_pattern(form).fullmatch, texts)) for form in FORMS)
 
 
 def fitting(forms: tuple[Form, ...], texts: pa.Array) -> list[tuple[Form, Times]]:
@@ -166,10 +179,7 @@ def fitting(forms: tuple[Form, ...], texts: pa.Array) -> list[tuple[Form, Times]
 def is_interval(text: str) -> bool:
     """Whether a text is two times, its start and its end."""
     pairs = (re.split(mark, text) for mark in (r" +[-\u2013] +| to |/(?=\d{4}-)", r"[-\u2013]"))
-    return any(
-        len(pair) == 2 and any(matches(form, pa.array(pair)).all() for form in FORMS)
-        for pair in pairs
-    )
+    return any(len(pair) == 2 and in_one_form(pair) for pair in pairs)
 
 
 def of_either_century(form: Form, texts: pa.Array) -> np.ndarray:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from data.tables import cells
 from data.tables.columns import argument, counts_evenly, numbers_like_times
-from data.tables.forms import FORMS, matches
+from data.tables.forms import in_one_form
 from data.tables.items import TableError, TableOptions
 from data.tables.names import (
     are_numbered,
@@ -51,10 +51,7 @@ def first_of_values(header: list[str]) -> int | None:
 
 def _count_too(name: str, counted: str) -> bool:
     """Whether a name is one of those that count, in another order."""
-    texts = pa.array([name])
-    return numbers_in([name, counted]) is not None or any(
-        matches(form, texts).any() for form in FORMS
-    )
+    return numbers_in([name, counted]) is not None or in_one_form([name])
 
 
 def _count(names: list[str]) -> bool:
@@ -66,8 +63,7 @@ def _count(names: list[str]) -> bool:
         years = min(numbers) >= 1500 and max(numbers) < 2500
         if even or (years and ((steps > 0).all() or (steps < 0).all())):
             return True
-    texts = pa.array(names, pa.string())
-    return len(names) > 1 and any(matches(form, texts).all() for form in FORMS)
+    return len(names) > 1 and in_one_form(names)
 
 
 class Before(NamedTuple):

@@ -17,7 +17,7 @@ import pyarrow.csv
 from data.tables import cells
 from data.tables.dialect import SEPARATORS, find_decimal, find_separator, first_rows, split_rows
 from data.tables.files import check_is_text, is_tab_separated, opened
-from data.tables.forms import DIGITS, FORMS, matches, parse
+from data.tables.forms import DIGITS, in_one_form, parse
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_id_name, is_time_name
 from data.tables.table import Table, short
@@ -26,6 +26,7 @@ REPEATED = pa.dictionary(pa.int32(), pa.string())
 TOGETHER = 32  # columns that are read again at a time
 BLOCK = 1 << 22  # bytes that pyarrow reads at a time; a row must fit in one block
 AFTER = 20  # rows that are looked at behind one that is wrong
+EIGHT_DIGITS = re.compile(r"\d{8}").fullmatch
 LEADING_ZERO = re.compile(r"0\d+")
 
 
@@ -97,14 +98,16 @@ def check_header(path: Path, head: Head, options: TableOptions) -> None:
 
 def _kinds_of(row: list[str], decimal: str) -> list[str]:
     """Of each cell whether it is a number (or missing), a time, or another text."""
-    texts = pa.array([cell.strip() for cell in row])
-    times = np.any([matches(form, texts) for form in FORMS], axis=0)
-    days = matches(DIGITS[0], texts)  # 20240131, and perhaps 20249999
-    days = ~np.isnat(parse(DIGITS[0], texts).wall) if days.any() else days
-    kinds = ["time" if time else "text" for time in times | days]
-    for i, cell in enumerate(row):
-        if cells.is_number(cell, decimal) and not days[i]:
-            kinds[i] = "number"
+    texts = [cell.strip() for cell in row]
+    days = parse(DIGITS[0], pa.array(texts)).wall if any(map(EIGHT_DIGITS, texts)) else None
+    kinds = []
+    for i, text in enumerate(texts):
+        if days is not None and not np.isnat(days[i]):
+            kinds.append("time")  # 20240131
+        elif cells.is_number(text, decimal):
+            kinds.append("number")
+        else:
+            kinds.append("time" if in_one_form([text]) else "text")
     return kinds
 
 

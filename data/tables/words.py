@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pyarrow as pa
 
-from data.tables.forms import FORMS, MONTH_OF, matches, parse, perhaps
+from data.tables.forms import FORMS, MONTH_OF, in_one_form, parse, perhaps
 
 LOOK = 200  # names that are compared with what looks like a time
 MONTHS = (
@@ -45,8 +45,7 @@ def look_like_times(names: list[str]) -> bool:
 
 def are_times(texts: list[str]) -> bool:
     """Whether texts are times: all in one form, or most in a form that need not be known."""
-    array = pa.array(texts, pa.string())
-    return any(matches(form, array).all() for form in FORMS) or look_like_times(texts)
+    return in_one_form(texts) or look_like_times(texts)
 
 
 def are_mostly_times(names: list[str]) -> bool:
