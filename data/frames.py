@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from data.tables import TableError, TableOptions, items_of_frame
-from data.tables.columns import KEEP_ALL, is_sentinel
+from data.tables.sentinels import KEEP_ALL, is_sentinel
 from data.timelines import Series, series_of
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from data.tables.columns import argument
 from data.tables.items import TableError
+from data.tables.names import argument
 from data.tables.table import Table, listed, short
 
 MANY = 1.5  # rows for each time: where times repeat so often, several series stand below each other

@@ -7,8 +7,10 @@ import pandas as pd
 import pyarrow as pa
 
 from data.tables import cells
+from data.tables.choices import id_codes
 from data.tables.items import TableError, TableOptions
 from data.tables.names import (
+    argument,
     is_id_name,
     is_index_name,
     is_nameless,
@@ -21,6 +23,8 @@ from data.tables.times import Stamps, stamps_of
 
 PANDAS_INDEX = "__index_level_"  # the index of a DataFrame, in Parquet and Arrow
 FEW = 3  # so many rows at least show that a column counts
+LOOK = 1000  # rows that are looked at before a whole column is
+MANY = 24  # so many show it of a column that begins at any number
 MONTHS = 6  # so many different numbers at least show that they are yyyymm
 MONTH_NUMBERS = (1900_01, 2100_12)
 DAY_NUMBERS = (1900_01_01, 2100_12_31)
@@ -28,7 +32,6 @@ SINCE_1970 = [  # 2001 to 2036 in seconds, milliseconds ...; and how many of the
     (978_307_200 * per, 2_082_758_400 * per, per) for per in (1, 10**3, 10**6, 10**9)
 ]
 HOUR, DAY, YEAR = 3600, 86_400, 366 * 86_400  # seconds
-KEEP_ALL = ("all",)  # of TableOptions.keep: no number stands for a missing value
 
 
 def value_columns(
@@ -63,12 +66,18 @@ def value_columns(
     # Beside times, columns without a name are left out.
     _check_names(table, [i for i in others if time is None or not is_nameless(table.names[i])])
     reasons = {i: _no_series(table, i, options, time, stamps) for i in others}
+    for i in others:
+        if reasons[i] == "ids" and not ids:
+            _check_sales(table, i, options)
     if ids and any(not reasons[i] and not _is_empty(table, i) for i in others):
         # A second column of values would change the names of the series.
         reasons |= {i: "no values" for i in others if not reasons[i] and _is_empty(table, i)}
     chosen = [i for i in others if not reasons[i]]
     if time is not None and len(chosen) > 1 and chosen[0] == 0 and _count_rows(table, options):
         reasons[chosen.pop(0)] = "an index"
+    for i in _labels(table, options, ids, chosen):
+        reasons[i] = "the same in each row of a series"
+        chosen.remove(i)
     if not chosen:
         found = f" ({_left_out(table, reasons)})" if reasons else ""
         raise TableError(
@@ -85,6 +94,56 @@ def _is_empty(table: Table, i: int) -> bool:
     if pa.types.is_null(table.types[i]) or table.is_empty(i):
         return True
     return table.as_text is not None and table.column(i).null_count == table.rows
+
+
+def _check_sales(table: Table, i: int, options: TableOptions) -> None:
+    """Asks about numbers of a wide table below 'store', which may be ids, or what a store sold."""
+    values = cells.numbers_of(table, i, options)
+    values = values[np.isfinite(values)]
+    if table.names[i].strip().lower() in ("store", "item", "series"):
+        raise TableError(
+            f"{table.where(None, i)} holds {values.min():.10g} to {values.max():.10g}: ids that "
+            "are not needed (remove the column), or a series (name the series with --target); say "
+            "which"
+        )
+
+
+def _labels(table: Table, options: TableOptions, ids: list[int], columns: list[int]) -> list[int]:
+    """Columns of a long table that describe its series: latitudes, codes of places.
+
+    Each holds one number in all rows of a series, and not the same for all series. Where no other
+    column has values, none is a label.
+    """
+    if not ids or len(columns) < 2:
+        return []
+    codes, names = id_codes(table, ids)
+    if table.rows < FEW * len(names):
+        return []
+    labels = [i for i in columns if _is_label(table, i, options, codes, len(names))]
+    return labels if len(labels) < len(columns) else []
+
+
+def _is_label(
+    table: Table, i: int, options: TableOptions, codes: np.ndarray, num_series: int
+) -> bool:
+    low, high = np.full(num_series, np.inf), np.full(num_series, -np.inf)
+    pieces = table.pieces or (table,)
+    if cells.is_numbers(table.types[i]):  # most columns are told by their first rows
+        start = pieces[0].column(i).slice(0, LOOK).cast(pa.float64(), safe=False).to_numpy()
+        start = start[codes[: len(start)] == codes[0]]
+        if len(np.unique(start[np.isfinite(start)])) > 2:  # one may stand for missing values
+            return False
+    row = 0
+    for piece in pieces:
+        values = cells.numbers_of(piece, i, options)
+        own = codes[row : row + piece.rows]
+        row += piece.rows
+        np.fmin.at(low, own, values)
+        np.fmax.at(high, own, values)
+        if (low < high).any():
+            return False
+    found = low[low <= high]
+    return len(found) > 1 and found.min() < found.max()
 
 
 def _left_out(table: Table, reasons: dict[int, str]) -> str:
@@ -129,9 +188,12 @@ def _no_series(
     named = is_index_name(name) or is_id_name(name)
     if not (named or is_time_name(name) or part_of_time(name) or i == 0):
         return ""
-    if time is not None and is_id_name(name) and name.strip():
-        return "ids"
     values = cells.numbers_of(table, i, options)
+    if is_id_name(name):
+        if (values[np.isfinite(values)] % 1 != 0).any():
+            return ""  # no id has decimals
+        if time is not None:
+            return "ids"
     if is_index_name(name) and (counts_up(values) or (dated and counts_up(values[::-1]))):
         return "an index"
     if dated:
@@ -162,20 +224,15 @@ def _no_series(
     return ""
 
 
-def argument(name: str) -> str:
-    """A name as it can be typed behind an option."""
-    return repr(name) if not name.isidentifier() else name
-
-
 def counts_up(values: np.ndarray) -> bool:
     """Whether values are n, n + 1, n + 2 ..."""
     return len(values) > 1 and bool((np.diff(values) == 1).all()) and values[0] % 1 == 0
 
 
 def _count_rows(table: Table, options: TableOptions) -> bool:
-    """Whether the first column is 1, 2, 3 ... or 0, 1, 2 ..., as many programs write it."""
+    """Whether the first column numbers the rows, as many programs write it; perhaps of a part."""
     values = cells.numbers_of(table, 0, options)
-    return len(values) >= FEW and counts_up(values) and values[0] in (0, 1)
+    return len(values) >= (FEW if values[0] in (0, 1) else MANY) and counts_up(values)
 
 
 def counts_evenly(values: np.ndarray) -> bool:
@@ -287,63 +344,3 @@ def _is_part(name: str, values: np.ndarray, stamps: Stamps) -> bool:
     return any(
         (values == expected + shift).all() for shift in (0, 1) if shift == 0 or "week" in part
     )
-
-
-def is_sentinel(values: np.ndarray, keep: tuple[str, ...]) -> tuple[float, int] | None:
-    """A value that seems to stand for missing ones, and how often it is there.
-
-    The smallest or the largest value is one where it is far outside the rest and repeated:
-
-    - of nines (-99, -999.9, 9999), twice, and further from the rest than the rest is wide;
-    - any other but 0, three times, at most in half of the places, and further from the rest than
-      ten times as wide as the rest, which holds eight different values at least.
-    """
-    kept = [float(text) for text in keep]
-    present = values[np.isfinite(values)]
-    if len(present) < 4:
-        return None
-    for extreme in (present.min(), present.max()):
-        if extreme == 0 or extreme in kept:
-            continue
-        at = present == extreme
-        count = int(at.sum())
-        if count < 2 or count == len(present):
-            continue
-        rest = present[~at]
-        low, high = rest.min(), rest.max()
-        distance = max(low - extreme, extreme - high)
-        if _is_nines(extreme) and distance > high - low:
-            return float(extreme), count
-        far = count >= 3 and 2 * count <= len(present) and distance > 10 * (high - low)
-        if far and len(np.unique(rest)) >= 8:
-            return float(extreme), count
-    return None
-
-
-def _is_nines(value: float) -> bool:
-    """-99, -999, -9999.9, and 999, 9999 ... but not 99, which counts are."""
-    digits = f"{abs(value):.6f}".rstrip("0").rstrip(".").replace(".", "")
-    least = 2 if value < 0 else 3
-    return len(digits) >= least and set(digits) == {"9"}
-
-
-def check_sentinel(table: Table, name: str, values: np.ndarray, options: TableOptions) -> None:
-    """Refuses a series that seems to hold a mark for missing values.
-
-    Raises:
-        TableError: it does; names the value and the two options.
-    """
-    if options.keep == KEEP_ALL:
-        return
-    try:
-        found = is_sentinel(values, options.keep)
-    except ValueError:
-        raise TableError(f"--keep {listed(list(options.keep))}: numbers are needed") from None
-    if found:
-        value, count = found
-        text = f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value}"
-        raise TableError(
-            f"{table.name}, series {short(name)}: {text} is there {count} times, far outside the "
-            f"other values; say --missing={text} if it stands for missing values, --keep={text} if "
-            "it is real"
-        )

@@ -18,9 +18,9 @@ from data.tables.choices import (
     refuse_several,
     refuse_twice,
 )
-from data.tables.columns import argument, may_be_times
+from data.tables.columns import may_be_times
 from data.tables.items import TableError, TableOptions
-from data.tables.names import is_id_name, is_time_name, part_of_time
+from data.tables.names import argument, is_id_name, is_time_name, part_of_time
 from data.tables.table import Table, listed, short
 from data.tables.time_parts import check_ids
 from data.tables.times import Stamps, stamps_of

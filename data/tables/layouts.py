@@ -12,11 +12,11 @@ import numpy as np
 
 from data.tables import cells
 from data.tables.choices import arguments, id_codes
-from data.tables.columns import argument, value_columns
+from data.tables.columns import value_columns
 from data.tables.given_ids import check_given, check_without_times
 from data.tables.ids import find_ids, ids_of_long
 from data.tables.items import TableError, TableOptions
-from data.tables.names import is_id_name, is_nameless
+from data.tables.names import argument, is_id_name, is_nameless
 from data.tables.table import Table, listed, short
 from data.tables.time_column import find_time
 from data.tables.time_parts import check_header_parts, check_ids

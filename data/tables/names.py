@@ -51,6 +51,8 @@ DATE_NAMES = {name for part in DATES for name in PARTS[part].split()} - {"weekof
 
 def is_time_name(name: str) -> bool:
     """Whether numbers under this name may be times: timestamp, year, mes, created_at ..."""
+    if _is_numbered(name):
+        return False
     joined = "".join(_words(name))
     return joined in OTHER_TIME_NAMES or joined in DATE_NAMES or is_whole_time_name(name)
 
@@ -66,7 +68,8 @@ def is_whole_time_name(name: str) -> bool:
 def is_id_name(name: str) -> bool:
     """Whether this is a usual name for what names a series: unique_id, item_id, sku ..."""
     words = _words(name)
-    return bool(words) and (words[-1] == "id" or "".join(words) in ID_NAMES)
+    named = bool(words) and (words[-1] == "id" or "".join(words) in ID_NAMES)
+    return named and not _is_numbered(name)
 
 
 def is_nameless(name: str) -> bool:
@@ -107,6 +110,16 @@ def numbers_in(names: list[str]) -> list[int] | None:
     if not all(parts) or len({(part[1], part[3]) for part in parts}) != 1:
         return None
     return [int(part[2]) for part in parts]
+
+
+def argument(name: str) -> str:
+    """A name as it can be typed behind an option."""
+    return repr(name) if not name.isidentifier() else name
+
+
+def _is_numbered(name: str) -> bool:
+    """Whether a name ends in a number, as those of series do: store_1, item 20, year_2019."""
+    return re.search(r"[^\W\d][\s_.]?\d+\s*$", name) is not None
 
 
 def _words(name: str) -> list[str]:

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from data.calendar import CalendarError, find_calendar, offset_of
 from data.tables import cells
-from data.tables.columns import check_sentinel
 from data.tables.items import Item, TableError, TableOptions
 from data.tables.names import is_id_name, is_index_name, is_time_name
+from data.tables.sentinels import check_sentinel
 from data.tables.table import Table, as_text, listed, short
 from data.tables.times import Stamps, stamps_of
 from data.tables.zones import Clock

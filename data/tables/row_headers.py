@@ -10,11 +10,12 @@ import pandas as pd
 import pyarrow as pa
 
 from data.tables import cells
-from data.tables.columns import argument, counts_evenly, numbers_like_times
+from data.tables.columns import counts_evenly, numbers_like_times
 from data.tables.forms import in_one_form
 from data.tables.items import TableError, TableOptions
 from data.tables.names import (
     are_numbered,
+    argument,
     is_id_name,
     is_index_name,
     is_nameless,

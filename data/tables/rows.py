@@ -8,10 +8,10 @@ import pandas as pd
 import pyarrow as pa
 
 from data.tables import cells
-from data.tables.columns import check_sentinel
 from data.tables.items import Item, TableError, TableOptions
 from data.tables.names import is_id_name, is_nameless, is_time_name
 from data.tables.row_headers import Before, Columns, RowOfValues, columns_of, first_of_values
+from data.tables.sentinels import check_sentinel
 from data.tables.table import Table, as_text, listed
 from data.tables.text import Head, split_rows
 from data.tables.words import are_times

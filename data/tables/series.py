@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from data.tables import cells
-from data.tables.columns import check_sentinel
 from data.tables.ids import id_codes
 from data.tables.items import Item, TableError, TableOptions
 from data.tables.layouts import Layout, find_layout
 from data.tables.names import is_index_name
+from data.tables.sentinels import check_sentinel
 from data.tables.table import Table, short
 from data.tables.time_numbers import DECIMALS
 from data.tables.zones import Clock

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from data.tables import cells
-from data.tables.columns import argument, holds_whole
+from data.tables.columns import holds_whole
 from data.tables.items import TableError, TableOptions
-from data.tables.names import numbers_in, part_of_time
+from data.tables.names import argument, numbers_in, part_of_time
 from data.tables.table import Table, listed, short
 from data.tables.times import Stamps
 from data.tables.words import MONTH_NAME

@@ -8,9 +8,10 @@ import pyarrow.compute as pc
 from pyarrow.types import is_boolean, is_floating, is_integer, is_null
 
 from data.tables import cells
-from data.tables.columns import argument, may_be_times
+from data.tables.columns import may_be_times
 from data.tables.items import TableError, TableOptions
 from data.tables.names import (
+    argument,
     is_id_name,
     is_index_name,
     is_nameless,

@@ -21,6 +21,7 @@ HOUR, DAY = 3600, 86_400  # seconds
 MOST_PARTS = 1440  # minutes of a day
 LEAST_MONTHS = 6  # of a year that is not over
 LEAST_DAYS = 5  # of a week, without its end
+NAMELESS = {"v", "x", "c", "f", "var", "val", "value", "col", "column"}  # V1, V2 ... V24
 YEAR_IN_NAME = re.compile(r"(?<!\d)(19|20)\d\d(?!\d)")
 # A season or fiscal year: 2010, 2010/11, FY10.
 YEAR_TEXT = re.compile(r"(FY|WJ)?\s?(19|20)\d\d([-/](19|20)?\d\d)?|(FY|WJ)\s?\d\d", re.IGNORECASE)
@@ -249,13 +250,21 @@ def check_header_parts(
         found = part in ("quarter", "month", "week", "day", "dayofyear") and _are_years(names, part)
     else:
         whole = unit.whole if unit else ""
-        found = unit is not None and _hold_all(names, unit)
+        found = unit is not None and (_hold_all(names, unit) or _may_be_hours(names, unit))
     if found:
         raise TableError(
             f"{table.name}: the columns {listed(names, 3)} may be parts of the time (make a row of "
             f"each, with its whole time as {whole}; pandas.melt), or series (--layout {layout}); "
             "say which"
         )
+
+
+def _may_be_hours(names: list[str], unit: Unit) -> bool:
+    """Whether numbered names that say nothing else, V1 to V24, are as many as hours of a day."""
+    word, numbers = _numbers(names)
+    if numbers is None or len(numbers) not in (24, 48, 96) or word not in NAMELESS:
+        return False
+    return _are_even(numbers, (1,), unit)
 
 
 def _are_years(names: list[str], part: str) -> bool:

@@ -10,11 +10,11 @@ import pandas as pd
 
 from data.calendar import CalendarError
 from data.tables import cells
-from data.tables.columns import check_sentinel
 from data.tables.files import opened
 from data.tables.items import Item, TableError, TableOptions
 from data.tables.nested import step_times
 from data.tables.rows import RowOfValues
+from data.tables.sentinels import check_sentinel
 from data.tables.zones import named_zone
 
 FREQUENCIES = {

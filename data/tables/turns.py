@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from data.tables.choices import id_codes
-from data.tables.columns import argument
 from data.tables.items import TableError
+from data.tables.names import argument
 from data.tables.table import Table, short
 from data.tables.words import DAY_NAME
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from data.frames import in_python
 from data.tables import Item, TableError, TableOptions, find_files, items_of_frame, read_items
-from data.tables.columns import KEEP_ALL
+from data.tables.sentinels import KEEP_ALL
 from runners import InputError
 
 LONG_COLUMNS = ("item_id", "timestamp", "target")
