@@ -114,8 +114,10 @@ def test_pictures_are_drawn(tmp_path):
     for run_ in report["runs"]:
         if run_["arm"] != "none_2":
             run_["history"] = {10: run_["val"], 20: run_["val"]}
+    reports = {"own": report, "old": study.with_layers(REPORT)}
+    assert list(study.with_history(reports)) == ["own"]  # the other panel would be empty
     with open(tmp_path / "effects.png", "wb") as file:
-        study.draw_effects({"own": report}, file)
+        study.draw_effects(study.with_history(reports), file)
     with open(tmp_path / "frontier.png", "wb") as file:
         study.draw_frontier(report, study.validation, "loss", {1: 0.3, 2: 0.7, 3: 1.0}, file)
     assert all(path.stat().st_size > 5000 for path in tmp_path.glob("*.png"))

@@ -113,6 +113,15 @@ def with_layers(report: dict) -> dict:
     return report | {"runs": [restored(run) for run in report["runs"]]}
 
 
+def with_history(reports: dict[str, dict]) -> dict[str, dict]:
+    """The reports that know losses of earlier iterations."""
+    return {
+        name: report
+        for name, report in reports.items()
+        if any("history" in run for run in report["runs"])
+    }
+
+
 def layers_of(report: dict, arm: str) -> int:
     """Number of layers of the models of an arm."""
     return next(run["layers"] for run in report["runs"] if run["arm"] == arm)
@@ -310,7 +319,10 @@ def main() -> None:
                          "mean WQL, teacher"], runs))  # fmt: skip
     content = stored | {"studies": stored.get("studies", {}) | reports}
     if args.effects:
-        atomic_write(args.effects, lambda file: draw_effects(reports, file))
+        told = with_history(reports)
+        if not told:
+            parser.error("--effects: no run of these folders has losses of earlier iterations")
+        atomic_write(args.effects, lambda file: draw_effects(told, file))
     if args.frontier:
         last = reports[args.folders[-1].name]
         deepest = max(run["layers"] for run in last["runs"])
