@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from data.tables import cells
-from data.tables.choices import id_codes
 from data.tables.items import TableError, TableOptions
+from data.tables.labels import labels_of
 from data.tables.names import (
     argument,
     is_id_name,
@@ -23,7 +23,6 @@ from data.tables.times import Stamps, stamps_of
 
 PANDAS_INDEX = "__index_level_"  # the index of a DataFrame, in Parquet and Arrow
 FEW = 3  # so many rows at least show that a column counts
-LOOK = 1000  # rows that are looked at before a whole column is
 MANY = 24  # so many show it of a column that begins at any number
 MONTHS = 6  # so many different numbers at least show that they are yyyymm
 MONTH_NUMBERS = (1900_01, 2100_12)
@@ -75,7 +74,7 @@ def value_columns(
     chosen = [i for i in others if not reasons[i]]
     if time is not None and len(chosen) > 1 and chosen[0] == 0 and _count_rows(table, options):
         reasons[chosen.pop(0)] = "an index"
-    for i in _labels(table, options, ids, chosen):
+    for i in labels_of(table, options, ids, chosen):
         reasons[i] = "the same in each row of a series"
         chosen.remove(i)
     if not chosen:
@@ -106,44 +105,6 @@ def _check_sales(table: Table, i: int, options: TableOptions) -> None:
             "are not needed (remove the column), or a series (name the series with --target); say "
             "which"
         )
-
-
-def _labels(table: Table, options: TableOptions, ids: list[int], columns: list[int]) -> list[int]:
-    """Columns of a long table that describe its series: latitudes, codes of places.
-
-    Each holds one number in all rows of a series, and not the same for all series. Where no other
-    column has values, none is a label.
-    """
-    if not ids or len(columns) < 2:
-        return []
-    codes, names = id_codes(table, ids)
-    if table.rows < FEW * len(names):
-        return []
-    labels = [i for i in columns if _is_label(table, i, options, codes, len(names))]
-    return labels if len(labels) < len(columns) else []
-
-
-def _is_label(
-    table: Table, i: int, options: TableOptions, codes: np.ndarray, num_series: int
-) -> bool:
-    low, high = np.full(num_series, np.inf), np.full(num_series, -np.inf)
-    pieces = table.pieces or (table,)
-    if cells.is_numbers(table.types[i]):  # most columns are told by their first rows
-        start = pieces[0].column(i).slice(0, LOOK).cast(pa.float64(), safe=False).to_numpy()
-        start = start[codes[: len(start)] == codes[0]]
-        if len(np.unique(start[np.isfinite(start)])) > 2:  # one may stand for missing values
-            return False
-    row = 0
-    for piece in pieces:
-        values = cells.numbers_of(piece, i, options)
-        own = codes[row : row + piece.rows]
-        row += piece.rows
-        np.fmin.at(low, own, values)
-        np.fmax.at(high, own, values)
-        if (low < high).any():
-            return False
-    found = low[low <= high]
-    return len(found) > 1 and found.min() < found.max()
 
 
 def _left_out(table: Table, reasons: dict[int, str]) -> str:

@@ -9,8 +9,8 @@ import pytest
 from data.tables import read_items
 from tests.data.reading import Reader, assert_series
 
-DAYS = pd.date_range("2024-01-01", periods=6).strftime("%Y-%m-%d")
-CASES = (3, 1, 2, 5, 4, 7)
+DAYS = pd.date_range("2024-01-01", periods=8).strftime("%Y-%m-%d")
+CASES = (3, 1, 2, 5, 4, 7, 6, 2)
 COUNTIES = {"King": (53033, 47.6), "Pierce": (53053, 47.3)}
 
 
@@ -63,9 +63,29 @@ def test_numbers_that_are_the_same_in_all_series_are_kept(read, labels):
     assert [item.id for item in items][:3] == ["King/rain", "King/snow", "King/cases"]
 
 
+def test_labels_of_series_without_times_are_left_out(read):
+    """A latitude would be a series where the rows only lie in order."""
+    text = "".join(line.partition(",")[2] for line in long("lat,cases", King=(4,), Pierce=(5,))
+                   .splitlines(keepends=True))  # fmt: skip
+    assert_series(read(text, layout="long", id=("county",)), King=CASES, Pierce=CASES)
+
+
+@pytest.mark.parametrize("name", ["LATITUDE", "lon", "Elevation"])
+def test_the_place_of_a_station_is_no_series(read, name):
+    """The coordinates of one station would be series, as its folder has many files of them."""
+    assert_series(read(wide(**{name: [40.77] * 8, "y": CASES})), y=CASES)
+    assert f"left out: {name!r} (the same in each row of a series)" in read.said[0]
+    both = long(f"{name},cases", King=(47.6,), Pierce=(47.6,))
+    assert_series(read(both), King=CASES, Pierce=CASES)
+    moves = wide(**{name: [40.77] * 7 + [40.78], "y": CASES})
+    assert [item.id for item in read(moves)] == [name, "y"]
+    other = wide(level=[40.77] * 8, y=CASES)
+    assert [item.id for item in read(other)] == ["level", "y"]
+
+
 def test_labels_of_few_rows_are_kept(read):
-    """Two equal values of a series are no sign of a label."""
-    text = "".join(long("fips,lat,cases", **COUNTIES).splitlines(keepends=True)[:5])
+    """A price that did not change for seven days would be left out."""
+    text = "".join(long("fips,lat,cases", **COUNTIES).splitlines(keepends=True)[:-2])
     assert [item.id for item in read(text)][:2] == ["King/fips", "King/lat"]
 
 
@@ -74,7 +94,7 @@ def test_labels_alone_are_series(read):
     text = "".join(line.rpartition(",")[0] + "\n" for line in long("a,b,cases", **COUNTIES).split())
     items = read(text)
     assert [item.id for item in items] == ["King/a", "King/b", "Pierce/a", "Pierce/b"]
-    np.testing.assert_array_equal(items[3].values, [47.3] * 6)
+    np.testing.assert_array_equal(items[3].values, [47.3] * 8)
 
 
 def test_labels_are_found_beside_missing_cells_and_numbers_for_them(read):
@@ -125,7 +145,7 @@ def test_names_that_end_in_a_number_are_those_of_series(read, names):
 
 def test_a_number_within_a_name_of_ids_is_no_number_of_a_series(read):
     """Cells of a map would be a series."""
-    assert_series(read(wide(s2_cell_id=[5] * 6, y=CASES)), **{"5": CASES})
+    assert_series(read(wide(s2_cell_id=[5] * 8, y=CASES)), **{"5": CASES})
 
 
 @pytest.mark.parametrize("name", ["store", "item_id", "series"])
@@ -148,12 +168,12 @@ def test_whole_numbers_below_the_name_of_ids_are_asked_about(read, name):
 def test_whole_numbers_below_another_name_of_ids_are_left_out(read):
     """A long table would be refused because an item was sold in several stores."""
     rows = "".join(f"{day},{item},{n % 3},{n}\n" for n, day in enumerate(DAYS) for item in (7, 8))
-    assert_series(read(f"date,item_id,store,y\n{rows}"), **{"7": range(6), "8": range(6)})
+    assert_series(read(f"date,item_id,store,y\n{rows}"), **{"7": range(8), "8": range(8)})
 
 
 def test_numbers_of_orders_are_left_out(read):
     """Each order has a number of its own, which is no value."""
-    assert_series(read(wide(order_id=range(70, 82, 2), y=CASES)), y=CASES)
+    assert_series(read(wide(order_id=range(70, 86, 2), y=CASES)), y=CASES)
     assert "left out: 'order_id' (ids)" in read.said[0]
 
 
