@@ -45,6 +45,24 @@ def test_like_is_compared_with_like():
     assert effects[0].relative_to == 1.5
 
 
+def test_students_are_compared_with_those_on_the_same_layer():
+    """A gain of the students by the soft loss would not be seen, or another layer be subtracted."""
+    runs = [run("soft", 0, 3, 1.1, layer_0=7.0, layer_1=1.0), run("soft", 1, 3, 2.0, layer_1=2.7)]
+    report = REPORT | {"arms": {"none": [], "hard": [], "soft": []}, "against": ["none", "hard"]}
+    report["runs"] = REPORT["runs"] + runs
+    effects = study.effects_of("own", study.with_layers(report), [])
+    found = [(e.arm, e.head, e.other, e.other_head, sorted(e.differences)) for e in effects]
+    assert found == [
+        ("hard", TEACHER, "none", TEACHER, pytest.approx([-0.1, 0.2])),
+        ("soft", TEACHER, "none", TEACHER, pytest.approx([0.0, 0.1])),
+        ("soft", 1, "hard", 1, pytest.approx([-0.1, 0.2])),
+        ("soft", TEACHER, "hard", TEACHER, pytest.approx([-0.2, 0.2])),
+    ]
+    assert effects[2].relative_to == pytest.approx(1.8)
+    row = study.rows_of(effects)[2]
+    assert row[2:4] == ["`soft`, layer 1", "`hard`, layer 1"]
+
+
 def test_zero_shot_is_the_mean_over_files():
     """One file alone, or the validation loss under another name."""
     effects = study.effects_of("own", study.with_layers(REPORT), FILES)
@@ -54,7 +72,7 @@ def test_zero_shot_is_the_mean_over_files():
 
 def test_p_and_bounds_are_students():
     """Differences 1, 2, 3: t is 2 sqrt(3) = 3.4641 with 2 degrees of freedom."""
-    effect = study.Effect("own", "hard", TEACHER, "none", "loss_gt", [1.0, 2.0, 3.0], 10.0)
+    effect = study.Effect("own", "hard", TEACHER, "none", TEACHER, "loss_gt", [1.0, 2.0, 3.0], 10.0)
     # Of 2 degrees of freedom the distribution is known: p = 1 - t / sqrt(2 + t^2).
     assert effect.p == pytest.approx(1 - 3.4641016 / (2 + 12) ** 0.5)
     low, high = effect.bounds(0.95)

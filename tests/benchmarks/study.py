@@ -4,8 +4,9 @@ python -m tests.benchmarks.study DIR ... [--file FILE.csv ...] [--json study.jso
     [--effects FILE.png] [--frontier FILE.png] [--rounds 5]
 
 DIR is the --out folder of an ablation (docs/study.md). Compared are, seed by seed: the teacher of
-each arm with that of each arm in --against, where both have the same number of layers; and each
-student with the teacher of an arm without students that has the student's number of layers.
+each arm with that of each arm in --against, where both have the same number of layers; each student
+with the one on the same layer of such an arm; and each student with the teacher of an arm without
+students that has the student's number of layers.
 `--json` writes the reports with the validation losses of each run, and reads them back in place
 of a folder that is missing.
 """
@@ -47,7 +48,7 @@ class Effect(NamedTuple):
     Attributes:
         study: name of the ablation.
         arm: name of the arm, and `head`, its head.
-        other: name of the arm that is subtracted; its teacher counts.
+        other: name of the arm that is subtracted, and `other_head`, its head.
         metric: "loss_gt" or "WQL".
         differences: one for each seed.
         relative_to: mean of the other head, for percentages.
@@ -57,6 +58,7 @@ class Effect(NamedTuple):
     arm: str
     head: Head
     other: str
+    other_head: Head
     metric: str
     differences: list[float]
     relative_to: float
@@ -132,14 +134,16 @@ def effects_of(name: str, report: dict, files: list[str]) -> list[Effect]:
     arms = [arm for arm in report["arms"] if heads_of(report, [arm])]
     against = [arm for arm in report["against"] if arm in arms]
     pairs = [
-        (arm, TEACHER, other)
+        (arm, head, other, head)
         for i, other in enumerate(against)
         for arm in arms
         if arm not in against[: i + 1] and layers_of(report, arm) == layers_of(report, other)
+        for head in heads_of(report, [arm])
+        if head in heads_of(report, [other])
     ]
     bare = {layers_of(report, arm): arm for arm in arms if heads_of(report, [arm]) == [TEACHER]}
     pairs += [
-        (arm, head, bare[head + 1])
+        (arm, head, bare[head + 1], TEACHER)
         for arm in arms
         for head in heads_of(report, [arm])
         if head != TEACHER and head + 1 in bare
@@ -149,11 +153,13 @@ def effects_of(name: str, report: dict, files: list[str]) -> list[Effect]:
     for metric, value in metrics.items():
         if metric == "WQL" and not files:
             continue
-        for arm, head, other in pairs:
-            differences = paired(report, arm, head, value, other)
+        for arm, head, other, other_head in pairs:
+            differences = paired(report, arm, head, value, other, other_head)
             if len(differences) > 1:
-                level = mean(values_of(report, other, TEACHER, value).values())
-                effects.append(Effect(name, arm, head, other, metric, differences, level))
+                level = mean(values_of(report, other, other_head, value).values())
+                effects.append(
+                    Effect(name, arm, head, other, other_head, metric, differences, level)
+                )
     return effects
 
 
@@ -184,7 +190,7 @@ def rows_of(effects: list[Effect]) -> list[list[str]]:
         wide_low, wide_high = effect.bounds(level)
         rows.append([
             effect.study, effect.metric, f"`{effect.arm}`, {head_name(effect.head)}",
-            f"`{effect.other}`", str(len(effect.differences)),
+            f"`{effect.other}`, {head_name(effect.other_head)}", str(len(effect.differences)),
             f"{mean(effect.differences):+.4f} ({low:+.4f} to {high:+.4f})",
             f"{percent * mean(effect.differences):+.1f} ({percent * low:+.1f} to "
             f"{percent * high:+.1f})",
@@ -310,7 +316,7 @@ def main() -> None:
         stored = json.loads(args.json.read_text())
     reports = read(args.folders, stored.get("studies", {}))
     effects = [e for name, report in reports.items() for e in effects_of(name, report, args.file)]
-    head = ["study", "metric", "arm, head", "minus teacher of", "seeds",
+    head = ["study", "metric", "arm, head", "minus", "seeds",
             "mean difference (95 % interval)", "in %", "Holm-adjusted interval, %",
             "Holm-adjusted p"]  # fmt: skip
     print(measure.table(head, rows_of(effects)))
