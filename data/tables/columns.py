@@ -97,9 +97,11 @@ def _is_empty(table: Table, i: int) -> bool:
 
 def _check_sales(table: Table, i: int, options: TableOptions) -> None:
     """Asks about numbers of a wide table below 'store', which may be ids, or what a store sold."""
+    if table.names[i].strip().lower() not in ("store", "item", "series"):
+        return
     values = cells.numbers_of(table, i, options)
     values = values[np.isfinite(values)]
-    if table.names[i].strip().lower() in ("store", "item", "series"):
+    if len(values):
         raise TableError(
             f"{table.where(None, i)} holds {values.min():.10g} to {values.max():.10g}: ids that "
             "are not needed (remove the column), or a series (name the series with --target); say "

@@ -165,6 +165,14 @@ def test_whole_numbers_below_the_name_of_ids_are_asked_about(read, name):
     assert_series(read(text, target=("web",)), web=CASES)
 
 
+def test_an_empty_column_of_ids_is_left_out(read):
+    """A table with a column of stores that nobody filled would end in a traceback."""
+    assert_series(read(wide(store=[None] * 8, y=CASES)), y=CASES)
+    frame = pd.DataFrame({"date": pd.DatetimeIndex(DAYS), "store": [np.nan] * 8, "y": CASES})
+    frame.to_parquet(read.file.with_suffix(".parquet"))
+    assert_series(list(read_items([read.file.with_suffix(".parquet")])), y=CASES)
+
+
 def test_whole_numbers_below_another_name_of_ids_are_left_out(read):
     """A long table would be refused because an item was sold in several stores."""
     rows = "".join(f"{day},{item},{n % 3},{n}\n" for n, day in enumerate(DAYS) for item in (7, 8))
