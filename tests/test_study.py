@@ -1,6 +1,7 @@
 """The study's table of effects, against numbers worked out by hand."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,16 @@ def test_pictures_are_drawn(tmp_path):
     with open(tmp_path / "frontier.png", "wb") as file:
         study.draw_frontier(report, study.validation, "loss", {1: 0.3, 2: 0.7, 3: 1.0}, file)
     assert all(path.stat().st_size > 5000 for path in tmp_path.glob("*.png"))
+
+
+def test_effects_without_earlier_losses_are_refused(tmp_path, monkeypatch, capsys):
+    """The command would end in a traceback of matplotlib, which draws no picture of no panels."""
+    monkeypatch.chdir(tmp_path)
+    Path("own").mkdir()
+    Path("own/ablation.json").write_text(json.dumps(REPORT))
+    monkeypatch.setattr(sys, "argv", ["study", "own", "--effects", "effects.png"])
+    with pytest.raises(SystemExit) as ended:
+        study.main()
+    assert ended.value.code == 2
+    assert "no run of these folders has losses of earlier iterations" in capsys.readouterr().err
+    assert not Path("effects.png").exists()
