@@ -142,6 +142,17 @@ def test_pictures_are_drawn(tmp_path):
     assert all(path.stat().st_size > 5000 for path in tmp_path.glob("*.png"))
 
 
+def test_frontier_of_many_arms(tmp_path):
+    """More arms with students than there are colours ended in a traceback."""
+    names = [f"arm_{i}" for i in range(9)]
+    report = {"arms": {name: [] for name in names}, "against": names[:1],
+              "runs": [run(name, 0, 3, 1.0, layer_1=1.1) for name in names]}  # fmt: skip
+    report = study.with_layers(report)
+    with open(tmp_path / "frontier.png", "wb") as file:
+        study.draw_frontier(report, study.validation, "loss", {2: 0.7, 3: 1.0}, file)
+    assert (tmp_path / "frontier.png").stat().st_size > 5000
+
+
 def test_effects_without_earlier_losses_are_refused(tmp_path, monkeypatch, capsys):
     """The command would end in a traceback of matplotlib, which draws no picture of no panels."""
     monkeypatch.chdir(tmp_path)

@@ -11,6 +11,7 @@ students that has the student's number of layers.
 of a folder that is missing.
 """
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -275,7 +276,8 @@ def draw_frontier(report: dict, value: Value, metric: str, times: dict[int, floa
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     trained = []
-    colours = iter(COLOURS)
+    # Black is the colour of models without students.
+    colours = itertools.cycle(colour for colour in COLOURS if colour != BLACK)
     for arm in report["arms"]:
         points = []
         for head in heads_of(report, [arm]):
