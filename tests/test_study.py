@@ -80,6 +80,13 @@ def test_p_and_bounds_are_students():
     assert (low, high) == pytest.approx((2 - 4.302653 / 3**0.5, 2 + 4.302653 / 3**0.5), rel=1e-5)
 
 
+def test_equal_runs_show_no_difference():
+    """Two arms with equal losses made all adjusted p-values NaN."""
+    effect = study.Effect("own", "hard", TEACHER, "none", TEACHER, "loss_gt", [0.0, 0.0], 10.0)
+    assert effect.p == 1.0
+    assert effect.bounds(0.95) == (0.0, 0.0)
+
+
 def test_holm_by_hand():
     """The smallest times four, the next times three, and no smaller than the one before."""
     adjusted, levels = study.holm([0.01, 0.04, 0.03, 0.005])

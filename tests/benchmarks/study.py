@@ -66,7 +66,9 @@ class Effect(NamedTuple):
 
     @property
     def p(self) -> float:
-        """p-value of Student's paired t test, two-sided."""
+        """p-value of Student's paired t test, two-sided; 1 where no seed shows a difference."""
+        if not any(self.differences):
+            return 1.0  # the test divides 0 by 0, and one NaN would hide every corrected interval
         return float(stats.ttest_1samp(self.differences, 0.0).pvalue)
 
     def bounds(self, level: float) -> tuple[float, float]:
