@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data.tables import cells
+from data.tables.clock_columns import counting, repeating, repeats_its_part
 from data.tables.items import TableError, TableOptions
 from data.tables.labels import labels_of
 from data.tables.names import (
@@ -74,6 +75,13 @@ def value_columns(
     chosen = [i for i in others if not reasons[i]]
     if time is not None and len(chosen) > 1 and chosen[0] == 0 and _count_rows(table, options):
         reasons[chosen.pop(0)] = "an index"
+    if stamps is not None and stamps.counter is None:
+        for i in repeating(table, options, stamps.wall, chosen):
+            reasons[i] = "a part of the time"
+            chosen.remove(i)
+        for i in counting(table, options, stamps, ids, chosen):
+            reasons[i] = "an index"
+            chosen.remove(i)
     for i in labels_of(table, options, ids, chosen):
         reasons[i] = "the same in each row of a series"
         chosen.remove(i)
@@ -160,7 +168,7 @@ def _no_series(
     if is_index_name(name) and (counts_up(values) or (dated and counts_up(values[::-1]))):
         return "an index"
     if dated:
-        if _is_part(name, values, stamps):
+        if repeats_its_part(name, values, stamps.wall):
             return "a part of the time"
         found = stamps_of(table, i, options) if is_time_name(name) else None
         if is_whole_time_name(name) and len(values) > 1 and (values == values[0]).all():
@@ -273,9 +281,8 @@ def _whole(
     """The numbers of column i where all are whole and within one of the bounds."""
     if cells.content_of(table, i, options) != "numbers":
         return None
-    if cells.is_numbers(table.types[i]):  # most columns are told by their first rows
-        first = table.pieces[0] if table.pieces else table
-        start = first.column(i).slice(0, FEW).cast(pa.float64(), safe=False).to_numpy()
+    if cells.is_numbers(table.types[i]):
+        start = cells.first_numbers(table, i, options)[:FEW]
         if not any(_are_in(start, *pair) for pair in bounds):
             return None
     values = cells.numbers_of(table, i, options)
@@ -294,16 +301,3 @@ def _are_steps_of_time(seconds: np.ndarray) -> bool:
     step = np.median(np.diff(seconds))
     times = DAY / step if step < HOUR else step / HOUR
     return step <= 1 or (step <= YEAR and abs(times - round(times)) < 0.01)
-
-
-def _is_part(name: str, values: np.ndarray, stamps: Stamps) -> bool:
-    """Whether a column repeats the month, the hour ... of the times."""
-    part = part_of_time(name)
-    if part is None:
-        return False
-    index = pd.DatetimeIndex(stamps.wall)
-    expected = index.isocalendar().week if part == "week" else getattr(index, part)
-    expected = np.asarray(expected, np.float64)
-    return any(
-        (values == expected + shift).all() for shift in (0, 1) if shift == 0 or "week" in part
-    )

@@ -31,16 +31,17 @@ INDEX_NAMES = frozenset((
     "laufendenummer", "sno", "srno", "slno", "番号", "序号",
 ))
 # fmt: on
+COUNTER_WORDS = {"idx", "index", "step", "timestep", "no", "nr", "num", "number", "trend", "t"}
 PARTS = {
     "year": "year jahr ano annee anno jaar 年 年份",
     "quarter": "quarter quartal trimestre kwartaal 季度 四半期",
-    "month": "month monat mes mois mese maand 月 月份",
+    "month": "month mnth monat mes mois mese maand 月 月份",
     "week": "week weekofyear woche semana semaine settimana 周 週",
     "day": "day tag dia jour giorno dag 日",
     "hour": "hour stunde hora heure ora uur 時 时 時間 小时",
     "minute": "minute minuto minuut 分",
     "second": "second",
-    "dayofweek": "dayofweek weekday wochentag diasemana",
+    "dayofweek": "dayofweek weekday dow wday wochentag diasemana",
     "dayofyear": "dayofyear yday doy",
 }
 PART_NAMES = {name: part for part, names in PARTS.items() for name in names.split()}
@@ -80,6 +81,12 @@ def is_nameless(name: str) -> bool:
 def is_index_name(name: str) -> bool:
     """Whether a counter under this name is an index: none, step, No., Lfd. Nr., index ..."""
     return is_nameless(name) or re.sub(r"[\s._-]+", "", _plain(name).lower()) in INDEX_NAMES
+
+
+def may_count(name: str) -> bool:
+    """Whether a counter beside times may have this name: time_idx, day number, WeekNo, t ..."""
+    words = _words(name)
+    return is_index_name(name) or (bool(words) and words[-1] in COUNTER_WORDS)
 
 
 def counts_seconds(name: str) -> bool:

@@ -31,6 +31,7 @@ class Table:
         pieces: the table in parts that are read one by one; empty where it is read as a whole.
         is_empty: whether column i has no value, where that is known without reading it.
         said: columns whose lost digits users know of; pieces share it.
+        starts: the first numbers of columns that were looked at, see `cells.first_numbers`.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Table:
     pieces: tuple["Table", ...] = ()
     is_empty: Callable[[int], bool] = lambda i: False
     said: set[int] = field(default_factory=set, repr=False)
+    starts: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
     _encoded: dict[int, tuple[np.ndarray, pa.Array]] = field(default_factory=dict, repr=False)
 
     def where(self, row: int | None = None, column: int | None = None) -> str:
