@@ -132,6 +132,8 @@ def test_parts_alone_are_series(read):
     """A table of somebody who tries the tool: a series that repeats each day."""
     frame = pd.DataFrame({"date": HOURS, "value": [time.hour for time in HOURS]})
     assert [item.id for item in read(frame.to_csv(index=False))] == ["value"]
+    both = frame.assign(half=2 * frame.value + 1).to_csv(index=False)
+    assert [item.id for item in read(both)] == ["value", "half"]
     items = read(table(HOURS, pattern=[time.hour for time in HOURS]), target=["pattern"])
     assert [item.id for item in items] == ["pattern"]
 
@@ -184,5 +186,16 @@ def test_other_numbers_with_a_counters_name_are_series(read):
     assert len(read(table(HOURS, visitors=[*range(60)]))) == 2
     few = table(HOURS[:20], day_number=[*range(20)])
     assert len(read(few)) == 2
-    alone = pd.DataFrame({"date": HOURS, "t": range(60)}).to_csv(index=False)
-    assert [item.id for item in read(alone)] == ["t"]
+    alone = pd.DataFrame({"date": HOURS, "t": range(60)})
+    assert [item.id for item in read(alone.to_csv(index=False))] == ["t"]
+    both = alone.assign(day_number=range(5, 65)).to_csv(index=False)
+    assert [item.id for item in read(both)] == ["t", "day_number"]
+
+
+def test_newest_rows_first(read):
+    """A count of the times falls from row to row; the day of the month falls, and is no part."""
+    january = [date(2024, 1, day) for day in range(31, 0, -1)]
+    falling = [day.day for day in january]
+    assert [item.id for item in read(table(january, t=falling))] == ["load"]
+    assert [item.id for item in read(table(january, cases=falling))] == ["cases", "load"]
+    assert len(read(table(january, t=falling[::-1]))) == 2
