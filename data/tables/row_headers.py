@@ -183,6 +183,7 @@ class RowOfValues(Table):
         decimal: str,
         place: str = "",
         first: int = 1,
+        header: list[str] | None = None,
     ):
         values = pa.chunked_array([pa.array(row[first:], pa.string())])
         super().__init__(
@@ -197,10 +198,15 @@ class RowOfValues(Table):
         )
         object.__setattr__(self, "place", place or f"row {line}")
         object.__setattr__(self, "first", first)
+        object.__setattr__(self, "header", header or [])
 
     def where(self, row: int | None = None, column: int | None = None) -> str:
         place = f"{self.name}, {self.place}"
-        return place if row is None else f"{place}, column '{row + self.first + 1}'"
+        if row is None:
+            return place
+        number = row + self.first
+        named = "".join(self.header[number : number + 1]).strip()
+        return f"{place}, column {short(named) if named else number + 1}"
 
 
 class Columns(NamedTuple):

@@ -126,7 +126,7 @@ def items_of_rows(
             raise TableError(
                 f"{path}, row {line}: {_named(head.header, ids)} is empty; it names the series"
             )
-        table = RowOfValues(path, line, row, head.decimal, first=first)
+        table = RowOfValues(path, line, row, head.decimal, first=first, header=head.header)
         values = cells.numbers_of(table, 0, options)
         check_sentinel(table, name, values, options)
         if columns and not np.isnan(values[len(columns.order) :]).all():

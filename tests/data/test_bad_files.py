@@ -59,7 +59,7 @@ def give(tmp_path, capsys):
         ("a,b\n1,2\nx,4\n", ", row 3, column 'a': 'x' is not a number"),
         ("date,a\n2016-01-01,0x10\n", ", row 2, column 'a': '0x10' is not a number"),
         ("date,a\n2016-01-01,5 km\n", ", row 2, column 'a': '5 km' is not a number"),
-        ("id,V1,V2\ns1,1,2\ns_2,3,x\n", ", row 3, column '3': 'x' is not a number"),
+        ("id,V1,V2\ns1,1,2\ns_2,3,x\n", ", row 3, column 'V2': 'x' is not a number"),
         ("id,V1,V2\ns1,1,2\n,3,4\n", ", row 3: the first cell is empty; it names the series"),
         ("id,ds,y\nA,1,2\n,2,4\n", ", row 3, column 'id': the cell is empty; it names"),
         ("id,ds,y\nA,1,2\nA,2,x\n", ", row 3, column 'y': 'x' is not a number"),

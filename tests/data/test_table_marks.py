@@ -75,8 +75,8 @@ def test_what_is_no_number_with_a_point_is_no_matter(read):
         ("date;p\n31.07.2023;1,50\n31.08.2023;25.5\n", {}, "row 3, .*'25.5' .* comma is the decimal"
          " mark here; write it, or say --decimal \\."),
         ("date;p\n31.07.2023;1,50\n31.08.2023;0.123\n", {}, "'0.123' .* comma is the decimal"),
-        ("id;V1;V2\nX;1.500;2,5\n", {}, "row 2, column '2': '1.500' is .* between thousands"),
-        ("id;V1;V2\nX;1,50;25.5\n", {}, "row 2, column '3': '25.5' .* comma is the decimal"),
+        ("id;V1;V2\nX;1.500;2,5\n", {}, "row 2, column 'V1': '1.500' is .* between thousands"),
+        ("id;V1;V2\nX;1,50;25.5\n", {}, "row 2, column 'V2': '25.5' .* comma is the decimal"),
         ('date,p\n2023-07-31,"0,123"\n', {}, "'0,123' .* point is the decimal .*--decimal ,"),
         ("date;n\n31.07.2023;1.234.567\n", {}, "'1.234.567' is not a number .* between thousands"),
     ],

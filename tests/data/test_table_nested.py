@@ -143,7 +143,7 @@ def test_monash_frequencies(tmp_path, name, second):
     ("old", "new", "words"),
     [
         ("T1:", "T1:extra:", "row 8: 3 attributes before the values, and the head names 2"),
-        ("1,?,3", "1,x,3", "row 8, column '3': 'x' is not a number"),
+        ("1,?,3", "1,x,3", "row 8, column 3: 'x' is not a number"),
         ("half_hourly", "lunar", "row 5: the frequency 'lunar' is not known; say --freq"),
         ("@data", "@dta", "row 8: 'T1:2024-01-01 00-00-00:1,.,3' stands before @data"),
         ("00-30-00", "00:30", "row 9: 3 attributes before the values"),
