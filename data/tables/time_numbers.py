@@ -39,6 +39,7 @@ NUMERIC = {EXCEL, *(form.name for form in DIGITS)}
 YEAR = 366  # days; Excel's days do not lie further apart
 WEEK_NAME = r"week|woche|semaine|semana|settimana|wk|ww|kw|週|周"
 MOST = 0.9  # of the texts, that show a form
+LAST_YEAR = 2100  # a later one may be a month of this century
 DECIMALS = "a counter with decimals"
 DECIMAL_YEARS = (1700, 2200)  # numbers with decimals that may be years
 YEAR_DOT_MONTH = r"^\d{4}\.(0[1-9]|1[0-2])$"
@@ -77,8 +78,9 @@ def of_numbers(
     almost = _almost(texts)
     if almost and (fits or not even):
         return almost
-    if not even:
-        unread = _unread(table, i, texts, fits)
+    future = values.max() > LAST_YEAR and [form.name for form, _ in fits] == ["year"]
+    if not even or future:
+        unread = _unread(table, i, texts, fits, future)
         if unread:
             return unread
     if fits:
@@ -211,15 +213,15 @@ def _weeks_or_quarters(table: Table, i: int, texts: pa.Array) -> TableError | No
 
 
 def _unread(
-    table: Table, i: int, texts: pa.Array, fits: list[tuple[Form, Times]]
+    table: Table, i: int, texts: pa.Array, fits: list[tuple[Form, Times]], future: bool
 ) -> TableError | None:
-    """Refuses numbers with gaps that are dates as well: 240131, 240201 ..."""
+    """Refuses numbers that are dates as well: 240131, 240201 ...; 2101, 2102 of far years."""
     least = 1 if fits else MOST
     two_years = pc.count_distinct(pc.utf8_slice_codeunits(texts, 0, 2)).as_py() > 1
     found = [
         form
         for form in perhaps(UNREAD, texts)
-        if matches(form, texts).mean() >= least and (two_years or form.name not in SHORT)
+        if matches(form, texts).mean() >= least and (two_years or future or form.name not in SHORT)
     ]
     other = "a step of a counter (remove the column if it only counts the rows)"
     if fits:

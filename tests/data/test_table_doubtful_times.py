@@ -136,6 +136,7 @@ def test_weeks_of_digits(read, refuse, name):
         (dates("%y%j", "2026-12-30", 9), r"yyddd \(--date-format %y%j\) or days of Excel"),
         (dates("%y%m", "2010-11", 9, "MS"), r"yymm \(--date-format %y%m\) or a step"),
         (dates("%y%m", "2020-11", 9, "MS"), r"yymm .* or a year \(--date-format %Y\)"),
+        (dates("%y%m", "2021-01", 12, "MS"), r"'2101' may be yymm .* or a year"),  # no gap
     ],
 )
 def test_dates_of_digits_in_other_forms(refuse, cells, words):
