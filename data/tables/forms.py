@@ -28,14 +28,14 @@ ZONE = (
     r"(?:\s*(?P<zone>[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d(?::[0-5]\d)?)?|UTC|GMT"
     r"|[A-Z][A-Za-z]+/[A-Za-z_/+-]+))?"
 )
-TIME = (
-    r"(?:(?:[Tt]|\s+)(?P<hour>\d{1,2})(?::(?P<minute>\d{2})"
+CLOCK = (
+    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})"
     r"(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?"
-    + ZONE
-    + r")?(?:\s*(?P<name>UTC|GMT))?"
 )
+TIME = rf"(?:(?:[Tt]|,?\s+){CLOCK}(?:\s+Uhr)?{ZONE})?(?:\s*(?P<name>UTC|GMT))?"
 Y4, Y2, M, D = r"(?P<year>\d{4})", r"(?P<short>\d{2})", r"(?P<month>\d{1,2})", r"(?P<day>\d{1,2})"
 WORD = r"(?P<word>[A-Za-z]{3,9})\.?"
+WEEKDAY = r"(?:(?:[Mm]on|[Tt]ue|[Ww]ed|[Tt]hu|[Ff]ri|[Ss]at|[Ss]un)[a-z]{0,6}[.,]?\s+)?"
 
 
 class Form(NamedTuple):
@@ -85,16 +85,23 @@ def _forms() -> Iterator[Form]:
     ):
         day = r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"
         yield Form("yyyymmdd and time", day + clock + ZONE)
-    yield Form("day month year", rf"{D}[- /]{WORD}[- /,]\s*{Y4}{TIME}", "%d-%b-%Y")
+    yield Form("day month year", rf"{WEEKDAY}{D}[- /]{WORD}[- /,]\s*{Y4}{TIME}", "%d-%b-%Y")
     yield Form("day month year", rf"{D}[- /]{WORD}[- /]{Y2}{TIME}", "%d-%b-%y")
-    yield Form("month day, year", rf"{WORD} {D},?\s+{Y4}{TIME}", "%b %d, %Y")
+    yield Form("month day, year", rf"{WEEKDAY}{WORD} {D},?\s+{Y4}{TIME}", "%b %d, %Y")
     yield Form("year month day", rf"{Y4}[- /]{WORD}[- /]{D}{TIME}", "%Y-%b-%d")
+    short = "(?P<word>[A-Za-z]{3})"
+    yield Form("day month year", rf"{D}{short}{Y4}(?::{CLOCK})?")  # SAS: 31JAN2024:13:05:00
+    yield Form("day month year", rf"\[?{D}/{short}/{Y4}:{CLOCK}{ZONE}\]?")  # logs of web servers
+    # C and Unix: Wed Jan 31 13:05:00 UTC 2024
+    yield Form("month day time year", rf"{WEEKDAY}{WORD}\s+{D}\s+{CLOCK}{ZONE}\s+{Y4}")
+    yield Form("年月日", rf"{Y4}[年년]\s*{M}[月월](?:\s*{D}[日일](?:\s*{CLOCK})?)?")
     yield Form("month year", rf"{WORD}[- /,]*{Y4}", "%b-%Y")
     yield Form("year month", rf"{Y4}[- /]*{WORD}", "%Y-%b")
     yield Form("month year", rf"{WORD}[- /]?'?{Y2}", "%b-%y")
-    yield Form("year, month", rf"{Y4}[Mm](?P<month>\d{{1,2}})")
+    yield Form("year, month", rf"{Y4}-?[Mm](?P<month>\d{{1,2}})")
     yield Form("year, quarter", rf"{Y4}[-: ]?[Qq](?P<quarter>[1-4])")
     yield Form("quarter, year", rf"[Qq](?P<quarter>[1-4])[-/ ]?{Y4}")
+    yield Form("quarter, year", rf"(?P<quarter>[1-4])[Qq][-/ ]?{Y4}")
     yield Form("ISO week", rf"{Y4}-?[Ww](?P<week>\d{{2}})(?:-?(?P<weekday>[1-7]))?{TIME}")
 
 

@@ -107,7 +107,7 @@ def test_a_given_header_that_counts(read, header, values):
 @pytest.mark.parametrize(
     "cells",
     [
-        ("01Jan2023", "02Jan2023"),
+        ("1. Jan 2023", "2. Jan 2023"),
         ("2023-01-01 00:00 CET", "2023-01-01 01:00 CET"),
         ("1. Januar 2024", "1. Februar 2024"),
         ("März 2024", "Dezember 2024"),
@@ -222,7 +222,7 @@ def test_the_index_of_a_frame_is_the_first_column_of_its_parquet_file(tmp_path):
         list(read_items([tmp_path / "t.parquet"]))
 
 
-@pytest.mark.parametrize("when", ["Mon 13. Mar 2023", "31. Januar 2023", "2023年03月01日"])
+@pytest.mark.parametrize("when", ["Mon 13. Mar 2023", "31. Januar 2023", "13th March 2023"])
 def test_times_of_an_unknown_form_behind_the_values_are_asked_about(read, when):
     """Rows with the newest first would be read as they lie."""
     text = f"v,when\n20.3,{when}\n21.3,{when.replace('2023', '2022')}\n"
