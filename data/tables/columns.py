@@ -75,16 +75,15 @@ def value_columns(
     chosen = [i for i in others if not reasons[i]]
     if time is not None and len(chosen) > 1 and chosen[0] == 0 and _count_rows(table, options):
         reasons[chosen.pop(0)] = "an index"
-    if stamps is not None and stamps.counter is None:
-        for i in repeating(table, options, stamps.wall, chosen):
-            reasons[i] = "a part of the time"
-            chosen.remove(i)
-        for i in counting(table, options, stamps, ids, chosen):
-            reasons[i] = "an index"
-            chosen.remove(i)
-    for i in labels_of(table, options, ids, chosen):
-        reasons[i] = "the same in each row of a series"
-        chosen.remove(i)
+    if options.files != "join":  # one file alone may hold a level of a series that changes
+        dated = stamps is not None and stamps.counter is None
+        if dated:
+            _leave(reasons, chosen, counting(table, options, stamps, ids, chosen), "an index")
+        labels = labels_of(table, options, ids, chosen)
+        _leave(reasons, chosen, labels, "the same in each row of a series")
+        if dated:
+            parts = repeating(table, options, stamps.wall, chosen)
+            _leave(reasons, chosen, parts, "a part of the time")
     if not chosen:
         found = f" ({_left_out(table, reasons)})" if reasons else ""
         raise TableError(
@@ -94,6 +93,12 @@ def value_columns(
     if len(chosen) < len(others):
         say(f"{table.name}: left out: {_left_out(table, reasons)}")
     return chosen
+
+
+def _leave(reasons: dict[int, str], chosen: list[int], columns: list[int], why: str) -> None:
+    for i in columns:
+        reasons[i] = why
+        chosen.remove(i)
 
 
 def _is_empty(table: Table, i: int) -> bool:

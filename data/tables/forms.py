@@ -28,14 +28,14 @@ ZONE = (
     r"(?:\s*(?P<zone>[Zz]|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d(?::[0-5]\d)?)?|UTC|GMT"
     r"|[A-Z][A-Za-z]+/[A-Za-z_/+-]+))?"
 )
-CLOCK = (
-    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})"
-    r"(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?"
-)
+MINUTES = r":(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
+CLOCK = rf"(?P<hour>\d{{1,2}})(?:{MINUTES})?(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?"
+EXACT_CLOCK = rf"(?P<hour>\d{{1,2}}){MINUTES}"
 TIME = rf"(?:(?:[Tt]|,?\s+){CLOCK}(?:\s+Uhr)?{ZONE})?(?:\s*(?P<name>UTC|GMT))?"
 Y4, Y2, M, D = r"(?P<year>\d{4})", r"(?P<short>\d{2})", r"(?P<month>\d{1,2})", r"(?P<day>\d{1,2})"
 WORD = r"(?P<word>[A-Za-z]{3,9})\.?"
-WEEKDAY = r"(?:(?:[Mm]on|[Tt]ue|[Ww]ed|[Tt]hu|[Ff]ri|[Ss]at|[Ss]un)[a-z]{0,6}[.,]?\s+)?"
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+WEEKDAY = rf"(?:(?P<dayname>(?i:{'|'.join(DAYS)}))[A-Za-z]{{0,6}}[.,]?\s+)?"
 
 
 class Form(NamedTuple):
@@ -90,10 +90,11 @@ def _forms() -> Iterator[Form]:
     yield Form("month day, year", rf"{WEEKDAY}{WORD} {D},?\s+{Y4}{TIME}", "%b %d, %Y")
     yield Form("year month day", rf"{Y4}[- /]{WORD}[- /]{D}{TIME}", "%Y-%b-%d")
     short = "(?P<word>[A-Za-z]{3})"
-    yield Form("day month year", rf"{D}{short}{Y4}(?::{CLOCK})?")  # SAS: 31JAN2024:13:05:00
-    yield Form("day month year", rf"\[?{D}/{short}/{Y4}:{CLOCK}{ZONE}\]?")  # logs of web servers
+    yield Form("day month year", rf"{D}{short}{Y4}(?:[: ]{EXACT_CLOCK})?")  # SAS
+    yield Form("day month year", rf"{D}{short}{Y2}:{EXACT_CLOCK}")  # SAS: 31JAN24:13:05:00
+    yield Form("day month year", rf"\[?{D}/{short}/{Y4}:{EXACT_CLOCK}{ZONE}\]?")  # of web servers
     # C and Unix: Wed Jan 31 13:05:00 UTC 2024
-    yield Form("month day time year", rf"{WEEKDAY}{WORD}\s+{D}\s+{CLOCK}{ZONE}\s+{Y4}")
+    yield Form("month day time year", rf"{WEEKDAY}{WORD}\s+{D}\s+{EXACT_CLOCK}{ZONE}\s+{Y4}")
     yield Form("年月日", rf"{Y4}[年년]\s*{M}[月월](?:\s*{D}[日일](?:\s*{CLOCK})?)?")
     yield Form("month year", rf"{WORD}[- /,]*{Y4}", "%b-%Y")
     yield Form("year month", rf"{Y4}[- /]*{WORD}", "%Y-%b")
@@ -235,6 +236,7 @@ def parse(form: Form, texts: pa.Array) -> Times:
     clock = ((hour * 60 + number("minute")) * 60 + number("second")).astype("m8[s]")
     fits &= clock <= np.timedelta64(1, "D")  # 24:00 is the end of the day
     date = _weeks(year, parts, number) if "week" in parts else _dates(year, parts, number)
+    fits &= _on_their_days(date, parts)
     wall = date.astype("M8[us]") + clock + _fraction(parts, len(texts))
     wall[~fits] = np.datetime64("NaT")
     return Times(wall, *_zones(parts, fits))
@@ -249,6 +251,15 @@ def _dates(year: np.ndarray, parts: dict[str, pa.Array], number) -> np.ndarray:
         month = np.array([MONTH_OF.get(word, 0) for word in words])
     columns = {"year": year, "month": month, "day": number("day", 1)}
     return pd.to_datetime(pd.DataFrame(columns), errors="coerce").to_numpy("M8[us]")
+
+
+def _on_their_days(dates: np.ndarray, parts: dict[str, pa.Array]) -> np.ndarray | bool:
+    """Whether the names of weekdays before the dates, where there are any, are right."""
+    if "dayname" not in parts:
+        return True
+    names = pc.utf8_lower(parts["dayname"].fill_null("")).to_numpy(zero_copy_only=False)
+    weekdays = pd.DatetimeIndex(dates).day_of_week.fillna(0).to_numpy(np.int64)
+    return (names == "") | (names == np.array(DAYS)[weekdays])
 
 
 def _weeks(year: np.ndarray, parts: dict[str, pa.Array], number) -> np.ndarray:

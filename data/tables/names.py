@@ -31,6 +31,7 @@ INDEX_NAMES = frozenset((
     "laufendenummer", "sno", "srno", "slno", "番号", "序号",
 ))
 # fmt: on
+VALUE_NAMES = {"y", "value", "values", "val", "target", "wert", "valeur", "valor", "valore"}
 COUNTER_WORDS = {"idx", "index", "step", "timestep", "no", "nr", "num", "number", "trend", "t"}
 PARTS = {
     "year": "year jahr ano annee anno jaar 年 年份",
@@ -81,6 +82,11 @@ def is_nameless(name: str) -> bool:
 def is_index_name(name: str) -> bool:
     """Whether a counter under this name is an index: none, step, No., Lfd. Nr., index ..."""
     return is_nameless(name) or re.sub(r"[\s._-]+", "", _plain(name).lower()) in INDEX_NAMES
+
+
+def is_value_name(name: str) -> bool:
+    """Whether a column of this name holds the values of series: y, value, target ..."""
+    return "".join(_words(name)) in VALUE_NAMES
 
 
 def may_count(name: str) -> bool:

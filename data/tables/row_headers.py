@@ -292,7 +292,7 @@ def _by_time(
     same = np.flatnonzero(np.diff(stamps.moments[order]) == 0)
     if len(same) and options.timezone is None:
         second = order[same[0] + 1]
-        places = " and ".join(f"'{i + row.first + 1}'" for i in (order[same[0]], second))
+        places = " and ".join(str(i + row.first + 1) for i in (order[same[0]], second))
         raise TableError(
             f"{row.where()}, columns {places}: {row.cell(second, 0)} is there twice; keep one "
             "column for each time"

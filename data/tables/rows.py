@@ -126,7 +126,10 @@ def items_of_rows(
             raise TableError(
                 f"{path}, row {line}: {_named(head.header, ids)} is empty; it names the series"
             )
-        table = RowOfValues(path, line, row, head.decimal, first=first, header=head.header)
+        table = RowOfValues(
+            path, line, row, head.decimal, first=first,
+            header=head.header if len(row) <= len(head.header) else None,
+        )  # fmt: skip
         values = cells.numbers_of(table, 0, options)
         check_sentinel(table, name, values, options)
         if columns and not np.isnan(values[len(columns.order) :]).all():

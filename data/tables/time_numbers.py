@@ -24,7 +24,7 @@ from data.tables.forms import (
     perhaps,
 )
 from data.tables.items import TableError
-from data.tables.names import counts_seconds
+from data.tables.names import counts_seconds, part_of_time
 from data.tables.table import Table, short
 
 # Numbers that count from 1970, with the seconds that they are believed for: 1973 to 2103.
@@ -78,7 +78,8 @@ def of_numbers(
     almost = _almost(texts)
     if almost and (fits or not even):
         return almost
-    future = values.max() > LAST_YEAR and [form.name for form, _ in fits] == ["year"]
+    far = values.min() > LAST_YEAR and values.max() <= 9999
+    future = far and part_of_time(table.names[i]) != "year"
     if not even or future:
         unread = _unread(table, i, texts, fits, future)
         if unread:

@@ -184,12 +184,16 @@ def _ambiguous(table: Table, i: int, texts: pa.Array, fits: list[tuple[Form, Tim
 
 def _clock(text: str) -> str:
     """The time of day of a text, as `strptime` takes it."""
-    clock = text.partition(" ")[2].split(" ")
+    date, _, rest = text.partition(" ")
+    clock = rest.split(" ")
     colons = clock[0].count(":")
-    if not colons:
+    german = clock[-1] == "Uhr"
+    if not colons and not german:
         return ""
     twelve = len(clock) > 1 and clock[1][:1] in "AaPp"
-    return f" {'%I' if twelve else '%H'}:%M" + ":%S" * (colons > 1) + " %p" * twelve
+    minutes = ":%M" * (colons > 0) + ":%S" * (colons > 1)
+    comma = "," * date.endswith(",")
+    return f"{comma} {'%I' if twelve else '%H'}{minutes}" + " %p" * twelve + " Uhr" * german
 
 
 def _fiscal_years(table: Table, i: int, texts: pa.Array) -> TableError | None:

@@ -137,6 +137,9 @@ def test_weeks_of_digits(read, refuse, name):
         (dates("%y%m", "2010-11", 9, "MS"), r"yymm \(--date-format %y%m\) or a step"),
         (dates("%y%m", "2020-11", 9, "MS"), r"yymm .* or a year \(--date-format %Y\)"),
         (dates("%y%m", "2021-01", 12, "MS"), r"'2101' may be yymm .* or a year"),  # no gap
+        (dates("%y%m", "2025-01", 12, "MS"), r"'2501' may be yymm .* or a step of a counter"),
+        (["Sun 1 Jan 2024", "Mon 2 Jan 2024"], r"'Sun 1 Jan 2024' is in no form"),  # a Monday
+        (["Jan 5 12 2024", "Jan 6 12 2024"], r"'Jan 5 12 2024' is in no form"),
     ],
 )
 def test_dates_of_digits_in_other_forms(refuse, cells, words):
@@ -314,3 +317,24 @@ def test_a_start_at_the_end_of_summer_time(tsf):
     assert times[1].isoformat() == "2024-10-27T02:00:00+01:00"
     with pytest.raises(TableError, match=r"'2024-03-31 02-00-00' does not exist in Europe/Berlin$"):
         tsf("2024-03-31 02-00-00", timezone="Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("cells", "proposed"),
+    [
+        (["01/02/2024, 1:05 PM", "01/03/2024, 1:05 PM"], "%d/%m/%Y, %I:%M %p"),
+        (["01.02.2024, 13:05 Uhr", "01.03.2024, 13:05 Uhr"], "%d.%m.%Y, %H:%M Uhr"),
+        (["01.02.2024 13 Uhr", "01.03.2024 13 Uhr"], "%d.%m.%Y %H Uhr"),
+    ],
+)
+def test_a_proposed_format_reads_the_times(read, refuse, cells, proposed):
+    """Who copies it from the message would get the next error."""
+    quoted = [f'"{cell}"' for cell in cells]
+    refuse(quoted, f"--date-format '{re.escape(proposed)}'")
+    found = read(quoted, date_format=proposed).times
+    assert [time.strftime("%Y-%m-%d %H") for time in found] == ["2024-02-01 13", "2024-03-01 13"]
+
+
+def test_years_under_their_name_may_be_far(read):
+    """2101 may be a month below another name."""
+    assert read([*range(2101, 2113)], name="year").times[-1] == pd.Timestamp("2112-01-01")

@@ -65,7 +65,7 @@ def test_column_names_of_typed_tables_are_times(tmp_path):
         assert items[1].times.equals(days("2024-01-01", "2024-01-02"))
     assert said == [f"{tmp_path}/t.parquet, {SORTED}", f"the DataFrame, {SORTED}"]
     for names, words in (
-        (["2024-01-01", "2024-01-02", "2024-01-01"], "columns '2' and '4': 2024-01-01 is there"),
+        (["2024-01-01", "2024-01-02", "2024-01-01"], "columns 2 and 4: 2024-01-01 is there"),
         (["01/02/2024", "01/03/2024", "01/04/2024"], "column 2: .* may be 2024-02-01"),
     ):
         with pytest.raises(TableError, match=words):
@@ -75,7 +75,7 @@ def test_column_names_of_typed_tables_are_times(tmp_path):
 @pytest.mark.parametrize(
     ("header", "layout", "words"),
     [
-        ("2024-01-01,2024-01-02,2024-01-01", None, ("header, columns '2' and '4'", "twice")),
+        ("2024-01-01,2024-01-02,2024-01-01", None, ("header, columns 2 and 4", "twice")),
         ("01/02/2024,01/03/2024,01/04/2024", None, ("column 2", "--date-format '%d/%m/%Y'")),
         ("2024-01-01,2024-01-02", None, ("row 2: 3 values, and 2 names", "name each column")),
         ("2024-01,2024-02,Total", "rows", ("column 4: 'Total'", "remove the column")),
@@ -247,3 +247,10 @@ def test_the_index_of_a_frame_whose_columns_are_numbered(read):
     """What pandas writes of sensors with numbers as names would be refused as rows of numbers."""
     text = ",773869,767541\n2012-03-01 00:00:00,64.5,67.625\n2012-03-01 00:05:00,62.5,68.5\n"
     assert_series(read(text), **{"773869": [64.5, 62.5], "767541": [67.625, 68.5]})
+
+
+def test_a_header_that_is_too_short_names_no_column(read):
+    """R writes no name above the names of rows, so 'V3' stands above another cell."""
+    text = "V1,V2,V3\na,1,x,3\nb,1,2,3\n"
+    read.refuses(text, "row 2, column 3: 'x' is not a number", layout="rows")
+    read.refuses("id," + text, "row 2, column 'V2': 'x' is not a number", layout="rows")
