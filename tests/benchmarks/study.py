@@ -15,7 +15,7 @@ import itertools
 import json
 import math
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import NamedTuple
 
 import torch
@@ -231,8 +231,9 @@ def draw_effects(reports: dict[str, dict], file) -> None:
     """Writes a PNG: each teacher minus that of the first arm, over the iterations of training."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 5), layout="constrained")
     panels = figure.subplots(1, len(reports), sharey=True, squeeze=False)[0]
+    ends = []  # of all intervals
     for axes, (name, report) in zip(panels, reports.items(), strict=True):
         base = report["against"][0]
         arms = [arm for arm in report["arms"] if arm != base and heads_of(report, [arm])
@@ -254,11 +255,14 @@ def draw_effects(reports: dict[str, dict], file) -> None:
                 x, means, halves = zip(*points, strict=True)
                 axes.errorbar(x, means, halves, color=colour, marker="o", markersize=4,
                               capsize=3, linewidth=1, label=arm)  # fmt: skip
+                ends += [abs(m) + half for m, half in zip(means, halves, strict=True)]
         axes.axhline(0.0, color=BLACK, linewidth=0.8)
         axes.set(title=name, xlabel="iteration")
         axes.grid(alpha=0.25)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False)
+            axes.legend(frameon=False, ncols=4, loc="upper center", bbox_to_anchor=(0.5, -0.14))
+    if ends and max(ends) > 5 * median(ends) > 0:  # one arm would make the others a line
+        panels[0].set_yscale("symlog", linthresh=median(ends))
     panels[0].set_ylabel(f"loss_gt, teacher minus {base}'s; mean, 95 % interval")
     figure.savefig(file, format="png", dpi=150)
 
