@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
 
 from losses.byot import TEACHER
 from tests.benchmarks import study
@@ -147,6 +148,21 @@ def test_pictures_are_drawn(tmp_path):
     with open(tmp_path / "frontier.png", "wb") as file:
         study.draw_frontier(report, study.validation, "loss", {1: 0.3, 2: 0.7, 3: 1.0}, file)
     assert all(path.stat().st_size > 5000 for path in tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize(("far", "scales"), [(2.1, []), (9.0, ["symlog"])])
+def test_small_effects_are_seen_beside_a_large_one(tmp_path, monkeypatch, far, scales):
+    """One arm that fails would make the differences of all others one line at 0."""
+    found = []
+    monkeypatch.setattr(Axes, "set_yscale", lambda self, scale, **kwargs: found.append(scale))
+    levels = {"none": 2.0, "a": 2.1, "b": 1.9, "far": far}
+    runs = [run(arm, seed, 3, loss) for arm, loss in levels.items() for seed in (0, 1)]
+    for i, one in enumerate(runs):
+        one["history"] = {20: {"teacher": one["val"]["teacher"] + 0.001 * (i % 4)}}
+    report = {"arms": dict.fromkeys(levels), "against": ["none"], "runs": runs}
+    with open(tmp_path / "effects.png", "wb") as file:
+        study.draw_effects({"own": study.with_layers(report)}, file)
+    assert found == scales
 
 
 def test_frontier_of_many_arms(tmp_path):
