@@ -128,9 +128,8 @@ class _Clock:
         if not _are_whole(values):
             return False
         for k in ways:
-            cycles = [
-                cycle for cycle, shown in zip((0, CYCLES[k]), self.shows(k), strict=True) if shown
-            ]
+            usual, turned = self.shows(k)
+            cycles = [0] * usual + [CYCLES[k]] * turned
             for rows in (self.some, slice(None)):
                 numbers = self.numbers(k)[rows]
                 cycles = [cycle for cycle in cycles if _follow(values[rows], numbers, cycle)]
@@ -155,8 +154,7 @@ def repeats_its_part(name: str, values: np.ndarray, wall: np.ndarray) -> bool:
         return bool((values == times.year).all())
     few = len(values) < LEAST  # their numbers may begin anywhere by chance
     return any(
-        _follow(values, np.asarray(way.numbers(times)), 0)
-        or (not few and way.turns and _follow(values, np.asarray(way.numbers(times)), way.count))
+        _follow(values, np.asarray(way.numbers(times)), 0 if few or not way.turns else way.count)
         for way in WAYS
         if way.part == part
     )
@@ -186,10 +184,7 @@ def repeating(
     firsts = np.stack([way.numbers(first) for way in WAYS])
     clock, found = None, []
     for i, start in starts.items():
-        near = np.flatnonzero(
-            _follow(start, firsts[:, : len(start)], 0)
-            | _follow(start, firsts[:, : len(start)], CYCLES)
-        )
+        near = np.flatnonzero(_follow(start, firsts[:, : len(start)], CYCLES))
         if len(near):
             clock = clock or _Clock(wall)
             if clock.repeated_by(cells.numbers_of(table, i, options), near):
