@@ -27,7 +27,7 @@ MODEL_PARAM = {
     "max_query_length": 64,
     # 0.01, 0.05, 0.10 ... 0.95, 0.99; None is point mode.
     "quantiles": [0.01, *(i / 20 for i in range(1, 20)), 0.99],
-    # As UTPExp describes it. What we measured, and other values: docs/study.md.
+    # As UTPExp describes it. We recommend loss_soft 0.0 (measured on a small model: docs/study.md).
     "BYOT": {
         "ENABLED": True,
         "AUX_HEAD_LAYERS": [3, 7],
