@@ -180,8 +180,10 @@ def _way_out(times: pd.DatetimeIndex) -> str:
     if of_days and len(beside) > 1 and not named_zone:
         zone = "where clocks were changed, say the zone with --timezone (Europe/Berlin ...)"
         return f"{zone}; else {RESAMPLE}"
-    for freq in ("s", "min", "5min", "10min", "15min", "30min", "h", "D"):
-        if abs(np.median(deltas) / size_of(offset_of(freq)) - 1) < JITTER:
+    size = int(np.median(deltas))
+    fine = [f"{size}us"] if size < SIZES["second"] else []  # 30 Hz, rounded to microseconds
+    for freq in (*fine, "s", "min", "5min", "10min", "15min", "30min", "h", "D"):
+        if abs(size / size_of(offset_of(freq)) - 1) < JITTER:
             try:
                 follow(times, freq, 0)
             except CalendarError:

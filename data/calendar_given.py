@@ -20,12 +20,14 @@ from data.calendar_kinds import (
 )
 from data.time_texts import time_texts
 
-JITTER = 0.1  # times are rounded by at most this part of a step
+JITTER = 0.1  # times are rounded by at most this part of a step, and of a day
 LONGEST = 100_000_000  # steps; gaps of more could not be filled in memory
 OLD_NAMES = {
     "H": "h", "T": "min", "MIN": "min", "S": "s", "L": "ms", "U": "us", "M": "ME", "Q": "QE",
     "A": "YE", "Y": "YE", "AS": "YS", "BM": "BME", "BQ": "BQE", "BA": "BYE", "BY": "BYE",
 }  # fmt: skip
+# Names of months, quarters and years: rows may lie at their ends, or at their starts.
+PERIODS = r"\d*[MQAY](-[A-Z]{3})?"
 # The months of one step, and where in a month it lies.
 MONTHS = {
     offsets.MonthBegin: (1, "month"),
@@ -45,6 +47,8 @@ MONTHS = {
 
 def offset_of(freq: str) -> pd.DateOffset:
     """The pandas offset of a frequency: h, 15min, MS, W-MON; or of its old name: H, 15T.
+
+    M, Q and Y are the ends of months, quarters and years, as in old versions of pandas.
 
     Names of weekdays are a set of them: 'Mon Tue Wed Thu Fri Sat'.
 
@@ -77,27 +81,27 @@ def follow(times: pd.DatetimeIndex, freq: str, first_row: int) -> Kind:
 
     Args:
         times: [n], strictly increasing, in microseconds; one is enough.
-        freq: as `offset_of` takes it.
+        freq: as `offset_of` takes it. M, Q and Y are starts where the rows lie on starts.
         first_row: where `times[0]` stands in its file, for the error.
 
     Raises:
         CalendarError: a row lies beside the steps, or two on one.
     """
     offset = offset_of(freq)
-    # Hours count in time, days and longer steps on the wall clock.
-    line = times if isinstance(offset, offsets.Tick) else times.tz_localize(None)
-    midnight = line[0].normalize()
-    for start, part in ((line[0], 0), (midnight, JITTER), (line[0], JITTER)):
-        numbers, near, width = _nearest(line, offset, start)
-        away = np.asarray(abs(line - near) / width)
-        if (away <= part).all():
-            break
-    else:
+    numbers, near, away = _on_steps(times, offset)
+    proposal = ""
+    if (away > JITTER).any() and (other := _other_end(offset)):
+        found = _on_steps(times, other)
+        if (found[-1] <= JITTER).all():
+            proposal = f" ({other.freqstr})"
+            if re.fullmatch(PERIODS, freq.strip()):
+                offset, (numbers, near, away) = other, found
+    if (away > JITTER).any():
         row = int(away.argmax())
         raise CalendarError(
             f"row {first_row + row} ({_text(times, row)}) lies on no step of --freq {freq}, the "
-            f"nearest is {_text(near, row)}; resample the rows, give the --freq that they follow, "
-            f"or {DROP}"
+            f"nearest is {_text(near, row)}; resample the rows, give the --freq that they follow"
+            f"{proposal}, or {DROP}"
         )
     jumps = np.diff(numbers)
     if (jumps < 1).any():
@@ -123,6 +127,43 @@ def follow(times: pd.DatetimeIndex, freq: str, first_row: int) -> Kind:
     return Kind(*_in_words(offset), steps, at, {})
 
 
+def _on_steps(
+    times: pd.DatetimeIndex, offset: pd.DateOffset
+) -> tuple[np.ndarray, pd.DatetimeIndex, np.ndarray]:
+    """The steps that lie nearest to times: their numbers, their times, and how far these are.
+
+    Distances are parts of a step, and of a day: the day before the first of a month is another
+    month.
+    """
+    # Hours count in time, days and longer steps on the wall clock.
+    line = times if isinstance(offset, offsets.Tick) else times.tz_localize(None)
+    midnight = line[0].normalize()
+    for start, part in ((line[0], 0), (midnight, JITTER), (line[0], JITTER)):
+        numbers, near = _nearest(line, offset, start)
+        away = np.asarray(abs(line - near) / pd.Timedelta(min(size_of(offset) or DAY, DAY), "us"))
+        if (away <= part).all():
+            break
+    return numbers, near, away
+
+
+def _other_end(offset: pd.DateOffset) -> pd.DateOffset | None:
+    """The starts of months, quarters or years for an offset of their ends, and the other way."""
+    match offset:
+        case offsets.MonthEnd():
+            return offsets.MonthBegin(offset.n)
+        case offsets.MonthBegin():
+            return offsets.MonthEnd(offset.n)
+        case offsets.QuarterEnd():
+            return offsets.QuarterBegin(offset.n, startingMonth=offset.startingMonth % 12 + 1)
+        case offsets.QuarterBegin():
+            return offsets.QuarterEnd(offset.n, startingMonth=(offset.startingMonth - 2) % 12 + 1)
+        case offsets.YearEnd():
+            return offsets.YearBegin(offset.n, month=offset.month % 12 + 1)
+        case offsets.YearBegin():
+            return offsets.YearEnd(offset.n, month=(offset.month - 2) % 12 + 1)
+    return None
+
+
 def size_of(offset: pd.DateOffset) -> int | None:
     """Microseconds of a step, where all steps of the offset have the same number."""
     if isinstance(offset, offsets.Tick):
@@ -132,18 +173,17 @@ def size_of(offset: pd.DateOffset) -> int | None:
 
 def _nearest(
     line: pd.DatetimeIndex, offset: pd.DateOffset, start: pd.Timestamp
-) -> tuple[np.ndarray, pd.DatetimeIndex, np.ndarray | pd.Timedelta]:
-    """The steps that lie nearest to times: their numbers, their times, their widths."""
+) -> tuple[np.ndarray, pd.DatetimeIndex]:
+    """The steps that lie nearest to times, counted from a start: their numbers, their times."""
     if size := size_of(offset):
         numbers = np.rint((line - start).as_unit("us").asi8 / size).astype(np.int64)
-        return numbers, after(start, size, numbers), pd.Timedelta(size, "us")
+        return numbers, after(start, size, numbers)
     around = (offset.rollback(start), offset.rollforward(start))
     start = min(around, key=lambda step: abs(step - line[0]))
     grid = pd.date_range(start, line[-1] + 2 * offset, freq=offset, unit="us")
     right = grid.searchsorted(line).clip(1, len(grid) - 1)
-    widths = grid[right] - grid[right - 1]
     numbers = right - np.asarray(line - grid[right - 1] < grid[right] - line)
-    return numbers, grid[numbers], widths
+    return numbers, grid[numbers]
 
 
 def _in_words(offset: pd.DateOffset) -> tuple[str, int]:

@@ -1,11 +1,14 @@
 """Series of a long DataFrame, and the first columns of the DataFrame of their forecasts."""
 
 import re
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+from pandas.tseries.frequencies import to_offset
 
+from data.calendar_kinds import DROP
 from data.tables import TableError, TableOptions, items_of_frame
 from data.tables.sentinels import KEEP_ALL, is_sentinel
 from data.timelines import Series, series_of
@@ -18,7 +21,7 @@ def series_of_frame(
     target: Hashable,
     length: int,
     horizon: int,
-    freq: str | None = None,
+    freq: str | pd.DateOffset | timedelta | None = None,
     say: Callable[[str], None] = lambda line: None,
     outputs: Sequence[str] = (),
 ) -> tuple[list[Series], pd.DataFrame]:
@@ -27,12 +30,12 @@ def series_of_frame(
     Args:
         df: one row per series and time, in any order; it is not changed.
         id_column: of any type of values.
-        timestamp_column: times, texts that are times in one form, or whole numbers that count.
+        timestamp_column: times, texts that are times in one form, or numbers that count.
         target: numbers.
         length: steps to look back on.
         horizon: steps to forecast.
         freq: one step of time, if the user has said so.
-        say: takes a line for each thing that the user must know.
+        say: takes a line for each thing that the user must know, in words of Python.
         outputs: columns of the forecast, to stand beside those of ids and times.
 
     Returns:
@@ -43,13 +46,17 @@ def series_of_frame(
         TableError: the DataFrame cannot be used; the message says why.
     """
     _check_columns(df, id_column, timestamp_column, target)
+    freq = freq_name(freq)
     for column, what in ((id_column, "ids"), (timestamp_column, "times")):
         if column in outputs:
             raise TableError(
                 f"the column {column!r} of {what} and the column {column!r} of the forecast would "
                 "have one name; rename that of df"
             )
-    numbers, ids = pd.factorize(df[id_column])  # in order of appearance; a missing id is -1
+    try:
+        numbers, ids = pd.factorize(df[id_column])  # in order of appearance; a missing id is -1
+    except TypeError:
+        raise TableError(f"column {id_column!r}: lists and dicts are no ids; give texts") from None
     names = [str(one) for one in ids]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -64,17 +71,22 @@ def series_of_frame(
         "long", columns[1], (columns[0],), (columns[2],), freq=freq, keep=KEEP_ALL
     )
     try:
-        items = items_of_frame(frame, options, say)
-        series = series_of(items, length, horizon, freq, say=say)
+        lines = []
+        items = items_of_frame(frame, options, lines.append)
+        series = series_of(items, length, horizon, freq, say=lines.append)
     except TableError as error:
         raise TableError(in_python(str(error))) from None
-    _say_sentinels(series, say)
+    for line in lines:
+        say(in_python(line))
+    say_sentinels(((one.name, one.values) for one in series), say)
     number_of = {name: number for number, name in enumerate(names)}
     order = np.repeat([number_of[one.name] for one in series], horizon)
     if series[0].timeline.has_times:
         future = _times(series, df[timestamp_column])
     else:
         future = np.concatenate([one.timeline.future for one in series])
+        if future.dtype.kind == "f":  # 0.1, 0.2, 0.3 and no 0.30000000000000004
+            future = np.array([float(f"{step:.12g}") for step in future])
     future_ids = df[id_column].iloc[pd.Series(numbers).drop_duplicates().index[order]]
     out = pd.DataFrame({id_column: future_ids.array, timestamp_column: future})
     return series, out
@@ -99,6 +111,9 @@ def _check_columns(df: pd.DataFrame, *names: Hashable) -> None:
 def in_python(message: str) -> str:
     """A message that names options of commands, for users of Python."""
     message = re.sub(r",? or say --missing [^ )]+", "", message.replace("--freq", "freq"))
+    message = message.replace(DROP, "put the numbers of steps in place of the times")
+    if "--timezone" in message:
+        return message + " (in Python: .dt.tz_localize(NAME), or .dt.tz_convert(NAME))"
     if "--date-format" in message:
         return message + " (in Python: pandas.to_datetime(..., format=...))"
     if re.search(r"--[a-z]", message):
@@ -106,15 +121,45 @@ def in_python(message: str) -> str:
     return message
 
 
-def _say_sentinels(series: list[Series], say: Callable[[str], None]) -> None:
-    """Numbers of a DataFrame are taken as they are, but one that looks like a mark is named."""
-    found = [(one.name, mark) for one in series if (mark := is_sentinel(one.values, ()))]
+def freq_name(freq: str | pd.DateOffset | timedelta | None) -> str | None:
+    """The name of a frequency that is given as text, as an offset of pandas, or as a duration.
+
+    Raises:
+        TableError: it is something else, or its name does not say all of it.
+    """
+    if freq is None or isinstance(freq, str):
+        return freq
+    try:
+        offset = to_offset(freq)
+        name = offset.freqstr
+        if to_offset(name) != offset:  # other holidays or weekdays
+            raise ValueError(name)
+    except (TypeError, ValueError):
+        raise TableError(
+            f"freq {freq!r} has no name that says all of it; give one: h, 15min, D, MS, B, W-MON, "
+            "or weekdays: 'Mon Tue Wed Thu Fri Sat'"
+        ) from None
+    return name
+
+
+def say_sentinels(
+    series: Iterable[tuple[str, np.ndarray]], say: Callable[[str], None], table: str = ""
+) -> None:
+    """Numbers of a DataFrame are taken as they are, but one that looks like a mark is named.
+
+    Args:
+        series: names and values.
+        say: takes a line, if there is one.
+        table: what the line begins with.
+    """
+    found = [(name, mark) for name, values in series if (mark := is_sentinel(values, ()))]
     if found:
         name, (value, count) = found[0]
         others = f" ({len(found)} series are like this)" if len(found) > 1 else ""
         say(
-            f"series {name!r:.60}: {value:g} is there {count} times, far outside the other values; "
-            f"replace it by NaN if it stands for missing values{others}"
+            f"{table}{': ' * bool(table)}series {name!r:.60}: {value:g} is there {count} times, "
+            f"far outside the other values; replace it by NaN if it stands for missing values"
+            f"{others}"
         )
 
 
@@ -122,6 +167,9 @@ def _times(series: list[Series], column: pd.Series) -> pd.Index:
     """The steps to forecast, in the type of a column of times."""
     first, *others = (one.timeline.future for one in series)
     future, dtype = first.append(others), column.dtype
+    if isinstance(dtype, pd.PeriodDtype):
+        periods = future.to_period(dtype.freq)
+        return periods if (periods.to_timestamp() == future).all() else future
     if dtype.kind != "M" or not isinstance(future, pd.DatetimeIndex):
         return future
     is_arrow = isinstance(dtype, pd.ArrowDtype)

@@ -117,7 +117,7 @@ def series_of(
     if wanted:
         check_wanted(wanted, names)
         series.sort(key=lambda one: wanted.index(one.name))
-    for line in (*_gaps(series), *_early_ends(series)):
+    for line in (*_gaps(series), *_several_steps(series), *_early_ends(series)):
         say(line)
     return series
 
@@ -153,6 +153,23 @@ def _gaps(series: list[Series]) -> Iterable[str]:
         )
 
 
+def _several_steps(series: list[Series]) -> Iterable[str]:
+    """A line for each file of which the series have different steps: a few rows may mislead."""
+    by_source = defaultdict(lambda: defaultdict(list))
+    for one in series:
+        if one.timeline.has_times:
+            by_source[one.source][one.timeline.frequency].append(one.name)
+    for source, found in by_source.items():
+        if len(found) > 1:
+            (usual, names), *others = sorted(found.items(), key=lambda pair: -len(pair[1]))
+            rest = ", ".join(f"{step!r} ({_names(some)})" for step, some in others[:MOST_NAMES])
+            more = ", ..." * (len(others) > MOST_NAMES)
+            yield (
+                f"{source}{': ' * bool(source)}series have different steps: {len(names)} have "
+                f"{usual!r}, and others {rest}{more}; --freq says one for all"
+            )
+
+
 def _early_ends(series: list[Series]) -> Iterable[str]:
     """A line for each file of which some series end before the others."""
     by_source = defaultdict(list)
@@ -185,7 +202,10 @@ def check_wanted(wanted: list[str], names: list[str]) -> None:
 
 
 def count_steps(
-    end: int, length: int, horizon: int, counter: tuple[int, int] | None = None
+    end: int,
+    length: int,
+    horizon: int,
+    counter: tuple[int, int] | tuple[float, float] | None = None,
 ) -> Timeline:
     """The timeline of a series of `end` values without times.
 

@@ -99,7 +99,7 @@ def with_steps_of_one(items: Iterable[Item]) -> Iterator[Item]:
     they count by one.
     """
     for item in items:
-        keep = item.counter is None or item.counter[1] <= 1
+        keep = item.counter is None or (isinstance(item.counter[1], int) and item.counter[1] <= 1)
         yield item if keep else item._replace(counter=None)
 
 

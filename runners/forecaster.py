@@ -9,6 +9,7 @@ import operator
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ class Forecaster:
         dtype: torch.dtype = torch.float32,
         facts: dict | None = None,
     ):
-        self._wrapper = wrapper.to(device).eval()
+        self._wrapper = wrapper.to(device, torch.float32).eval()
         self.heads: tuple[Head, ...] = (*wrapper.aux_head_layers, TEACHER)
         self.head = head
         self.model = self._model_of(head)
@@ -93,7 +94,7 @@ class Forecaster:
 
         Raises:
             CheckpointError: the checkpoint cannot be used.
-            InputError: there is no such head, or another dtype is given.
+            InputError: there is no such head or GPU, or another dtype is given.
         """
         content = checkpoint.load_checkpoint(path)
         wrapper = checkpoint.model_of(content, path, param)
@@ -101,6 +102,8 @@ class Forecaster:
         if param is not None:
             config = config | {"MODEL": config.get("MODEL", {}) | {"PARAM": param}}
         device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise InputError(f"device {str(device)!r}: torch sees no GPU here; give 'cpu'")
         if dtype is None:
             trained = config.get("MODEL", {}).get("DTYPE")
             dtype = torch.bfloat16 if trained == "bfloat16" else torch.float32
@@ -160,7 +163,7 @@ class Forecaster:
         Raises:
             InputError: the model cannot.
         """
-        if not 1 <= length <= self.max_context_length:
+        if not 1 <= (length := operator.index(length)) <= self.max_context_length:
             raise InputError(
                 f"{name} {length}: this model looks back on 1 to {self.max_context_length} values"
             )
@@ -275,7 +278,7 @@ class Forecaster:
         rollout: str = PATHS,
         num_paths: int = NUM_PATHS,
         seed: int = 0,
-        freq: str | None = None,
+        freq: str | pd.DateOffset | timedelta | None = None,
     ) -> pd.DataFrame:
         """Forecasts the series of a long DataFrame: one row per series and time.
 
@@ -293,7 +296,7 @@ class Forecaster:
             rollout: see `predict_quantiles`.
             num_paths: see `predict_quantiles`.
             seed: see `predict_quantiles`.
-            freq: one step of time (a pandas alias such as "h"), where the rows do not show it.
+            freq: one step of time, where the rows do not show it: "h", "MS", an offset of pandas.
 
         Returns:
             H rows per series, in the order of their first rows, with the columns id_column,
@@ -323,13 +326,7 @@ class Forecaster:
 
     @torch.no_grad()
     def _predict(
-        self,
-        context: Tensor,
-        horizon: int,
-        rollout: str,
-        num_paths: int,
-        seed: int,
-        max_rows: int,
+        self, context: Tensor, horizon: int, rollout: str, num_paths: int, seed: int, max_rows: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """[B, L] raw -> z-scores [B, H, Q] sorted, mean [B, 1] and std [B, 1]; all float64."""
         model = self.model
@@ -354,7 +351,7 @@ class Forecaster:
     def _model_of(self, head: Head) -> UTP:
         if head == TEACHER:
             return self._wrapper.utp
-        if head not in self._wrapper.aux_head_layers:
+        if isinstance(head, bool) or head not in self._wrapper.aux_head_layers:
             heads = ", ".join(map(str, self.heads))
             raise InputError(f"there is no head {head!r}; the heads are {heads}")
         return self._wrapper.student(head)

@@ -24,8 +24,8 @@ class Item(NamedTuple):
         source: the file, for messages; empty for a DataFrame.
         first_row: row of the file that holds the first value, for messages; the header is row 1.
         counter: number of the first value, and from each value to the next (0 of a single one),
-            where a column counts the steps; a number that is not there is a missing value. None
-            where there is no such column.
+            where a column counts the steps, with decimals as floats; a number that is not there is
+            a missing value. None where there is no such column.
     """
 
     id: str
@@ -33,7 +33,7 @@ class Item(NamedTuple):
     values: np.ndarray
     source: str = ""
     first_row: int = 2
-    counter: tuple[int, int] | None = None
+    counter: tuple[int, int] | tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

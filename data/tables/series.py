@@ -13,7 +13,7 @@ from data.tables.layouts import Layout, find_layout
 from data.tables.names import is_index_name
 from data.tables.sentinels import check_sentinel
 from data.tables.table import Table, short
-from data.tables.time_numbers import DECIMALS
+from data.tables.time_numbers import DECIMALS, EXCEL
 from data.tables.zones import Clock
 
 SPREAD = 10  # a counter may leave out so many steps for each that it has
@@ -134,19 +134,23 @@ class _Order(NamedTuple):
 
     rows: np.ndarray
     times: pd.DatetimeIndex | None = None
-    counter: tuple[int, int] | None = None
+    counter: tuple[int, int] | tuple[float, float] | None = None
     positions: np.ndarray | None = None
 
 
 class _Counter:
     """Orders rows by a column that counts, and counts the steps that are not there."""
 
-    def __init__(self, table: Table, layout: Layout):
+    def __init__(self, table: Table, layout: Layout, options: TableOptions):
         self.table, self.time = table, layout.time
         self.numbers = layout.stamps.counter
         named = is_index_name(table.names[layout.time])
         self.may_be_dates = not named and may_be_dates(self.numbers.min(), self.numbers.max())
-        self.decimals = layout.stamps.form == DECIMALS  # they are numbered from 0, in steps of 1
+        self.start, self.unit = 0, 1  # of the numbers
+        if layout.stamps.form == DECIMALS:  # they are numbered from 0, in steps of 1
+            steps = cells.numbers_of(table, layout.time, options)
+            self.start = float(steps.min())
+            self.unit = float(np.ptp(steps)) / int(self.numbers.max())
         self.missing = self.series = 0
 
     def order(self, rows: np.ndarray) -> _Order:
@@ -155,7 +159,7 @@ class _Counter:
         rows, numbers = rows[order], numbers[order]
         steps = np.diff(numbers)
         if not len(steps):
-            return _Order(rows, None, None if self.decimals else (int(numbers[0]), 0))
+            return _Order(rows, None, self._counter(numbers, int(isinstance(self.unit, float))))
         step = int(steps.min())
         if step == 0:
             self._refuse_twice(rows, int(np.argmin(steps)))
@@ -166,7 +170,7 @@ class _Counter:
                 "and do not count in even steps; say --date-format, or name the values with "
                 "--target"
             )
-        counter = None if self.decimals else (int(numbers[0]), step)
+        counter = self._counter(numbers, step)
         if (steps == step).all():
             return _Order(rows, None, counter)
         if self.may_be_dates:
@@ -177,6 +181,9 @@ class _Counter:
         self.missing += int(positions[-1]) + 1 - len(rows)
         self.series += 1
         return _Order(rows, None, counter, positions.astype(np.int64))
+
+    def _counter(self, numbers: np.ndarray, step: int) -> tuple[int, int] | tuple[float, float]:
+        return self.start + self.unit * int(numbers[0]), self.unit * step
 
     def _refuse_twice(self, rows: np.ndarray, at: int) -> None:
         lines = sorted((self.table.line(rows[at]), self.table.line(rows[at + 1])))
@@ -208,7 +215,11 @@ def _clock_of(
                 f"{table.where(0, layout.time)}: {short(table.cell(0, layout.time))} has decimals, "
                 "so it does not say how files go on (--files join); write times, or whole numbers"
             )
-        return _Counter(table, layout)
+        return _Counter(table, layout, options)
+    if layout.stamps.form == EXCEL:
+        day = np.datetime_as_string(layout.stamps.wall[0], "D")
+        found = short(table.cell(0, layout.time))
+        say(f"{table.where(None, layout.time)} is read as days of Excel: {found} is {day}")
     return Clock(table, layout.time, layout.stamps, options, say)
 
 

@@ -122,9 +122,10 @@ def _read(
     if pc.all(numbers).as_py():
         if not named:
             return None
-        # Signs and exponents stand in no time, but in steps with decimals.
+        # Signs and exponents stand in no time, but in counters: -30, -29 ..., steps with decimals.
         values = texts.cast(pa.float64()).to_numpy()
-        known = digits.all() or (np.isfinite(values).all() and (values % 1 != 0).any())
+        counts = abs(values).max() < 2**53 and ((values < 0).any() or (values % 1 != 0).any())
+        known = digits.all() or counts
         return (of_numbers if known else no_times)(table, i, texts)
     if refusal := _weeks(table, i, texts):
         return refusal

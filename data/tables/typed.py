@@ -1,5 +1,6 @@
 """Tables whose columns have types: Parquet, Arrow and DataFrames."""
 
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -164,6 +165,8 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _array(column: pd.Series) -> pa.ChunkedArray:
+    if column.dtype == object:
+        column = _of_one_type(column)
     if isinstance(column.dtype, pd.PeriodDtype):
         column = column.dt.to_timestamp()
     try:
@@ -174,6 +177,26 @@ def _array(column: pd.Series) -> pa.ChunkedArray:
     if pa.types.is_dictionary(array.type) and not is_texts(array.type):
         array = array.cast(array.type.value_type)  # a categorical of times or of numbers
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+
+
+def _of_one_type(column: pd.Series) -> pd.Series:
+    """Objects that are times of several types or zones as texts; Arrow takes those of the first."""
+    if not any(isinstance(cell, date | pd.Period) for cell in column):
+        return column
+    kinds = {
+        (isinstance(cell, datetime), str(getattr(cell, "tzinfo", None)))
+        for cell in column
+        if cell is not None and cell is not pd.NaT
+    }
+    if any(isinstance(cell, pd.Period) for cell in column):
+        try:
+            return pd.Series(pd.PeriodIndex(column), name=column.name)
+        except (TypeError, ValueError):  # other cells, or several frequencies
+            pass
+    elif len(kinds) == 1:
+        return column
+    missing = column.isna()
+    return column.map(str).where(~missing, None)
 
 
 def _unpacked(path: Path) -> bytes:

@@ -61,8 +61,7 @@ class Clock:
         self.options, self.say = options, say
         self.last: np.ndarray | None = None  # the index before, and its times
         self.zone = named_zone(options.timezone)
-        if stamps.offsets is not None and self.zone is None and stamps.zone is None:
-            self._say_offset()
+        self.said = False  # that an offset changes
 
     def order(self, rows: np.ndarray) -> tuple[np.ndarray, pd.DatetimeIndex]:
         """The rows of one series in order of time, and their times.
@@ -130,12 +129,23 @@ class Clock:
         return index.tz_localize(zone, ambiguous=first)
 
     def _wall_or_moments(self, rows: np.ndarray, times: pd.DatetimeIndex) -> pd.DatetimeIndex:
-        """Times with the last offset: of the clock on the wall where that is more regular."""
+        """Times with the last offset of a series, on the wall clock where that is more regular.
+
+        Args:
+            rows: of the series, in order of time.
+            times: theirs.
+        """
         offsets = self.stamps.offsets[rows]
-        last = datetime.timezone(datetime.timedelta(seconds=int(self.last_offset)))
-        moments = times.tz_convert(datetime.UTC if not self.last_offset else last)
-        if (offsets == self.last_offset).all():
+        last = datetime.timezone(datetime.timedelta(seconds=int(offsets[-1])))
+        moments = times.tz_convert(datetime.UTC if not offsets[-1] else last)
+        if (offsets == offsets[-1]).all():
             return moments
+        if not self.said:
+            self.said = True
+            self.say(
+                f"{self.table.where(None, self.column)}: the offset changes; times go on with the "
+                f"last one, {moments[-1].isoformat()[-6:]} (--timezone NAME knows better)"
+            )
         wall = pd.DatetimeIndex(self.stamps.wall[rows])
         if not (np.diff(wall.asi8) > 0).all():
             return moments
@@ -143,22 +153,6 @@ class Clock:
         if _steps_missing(wall, self.options.freq) < _steps_missing(moments, self.options.freq):
             return wall
         return moments
-
-    @property
-    def last_offset(self) -> int:
-        """The offset of the latest time of the table, in seconds."""
-        wall, offsets = self.stamps.wall, self.stamps.offsets
-        return int(offsets[int(np.argmax(wall - offsets.astype("m8[s]")))])
-
-    def _say_offset(self) -> None:
-        offsets = self.stamps.offsets
-        if (offsets != offsets[0]).any():
-            sign = "-" if self.last_offset < 0 else "+"
-            hours, seconds = divmod(abs(self.last_offset), 3600)
-            self.say(
-                f"{self.table.where(None, self.column)}: the offset changes; times go on with the "
-                f"last one, {sign}{hours:02}:{seconds // 60:02} (--timezone NAME knows better)"
-            )
 
     def _text(self, row: int) -> str:
         wall = self.stamps.wall[row]

@@ -11,6 +11,7 @@ results = evaluate_model(forecaster, df, protocol)
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from statistics import median
 
@@ -21,7 +22,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from data.calendar import CalendarError, offset_of
+from data.frames import freq_name, in_python
 from data.provenance import trained_files
+from data.tables import TableError
 from losses.byot import Head
 from runners import InputError, at_least_one
 from runners.evaluation.baselines import BASELINES
@@ -50,7 +53,7 @@ def evaluate_model(
     num_paths: int = NUM_PATHS,
     seed: int = 0,
     batch_size: int | None = None,
-    freq: str | None = None,
+    freq: str | pd.DateOffset | timedelta | None = None,
     say: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
     """Scores forecasts of tables that the model has not seen.
@@ -90,11 +93,12 @@ def evaluate_model(
     num_paths = at_least_one("num_paths", num_paths)
     if batch_size is not None:
         batch_size = at_least_one("batch_size", batch_size)
-    if freq is not None:
-        try:
+    try:
+        freq = freq_name(freq)
+        if freq is not None:
             offset_of(freq)
-        except CalendarError as error:
-            raise InputError(str(error).removeprefix("--")) from None
+    except (CalendarError, TableError) as error:
+        raise InputError(str(error).removeprefix("--")) from None
     protocol = protocol.with_context(forecaster.context_length)
     forecaster = forecaster.with_context(protocol.context)
     wanted = [forecaster.head] if heads is None else heads
@@ -235,4 +239,4 @@ def _paths(table: Table, series: Series) -> list[Path]:
 
 
 def _warn(line: str) -> None:
-    warnings.warn(line, stacklevel=3)
+    warnings.warn(in_python(line), stacklevel=3)

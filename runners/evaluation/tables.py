@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from data.frames import in_python
+from data.frames import in_python, say_sentinels
 from data.tables import Item, TableError, TableOptions, find_files, items_of_frame, read_items
 from data.tables.sentinels import KEEP_ALL
 from runners import InputError
@@ -107,6 +107,8 @@ def _items_of(table: Table, freq: str | None, say: Callable[[str], None]) -> lis
         name, timestamp, target = LONG_COLUMNS
         options = replace(options, layout="long", timestamp=timestamp, id=(name,), target=(target,))
     try:
-        return items_of_frame(table.items, options, say)
+        items = items_of_frame(table.items, options, say)
     except TableError as error:
         raise InputError(f"{table.name}: {in_python(str(error))}") from None
+    say_sentinels(((item.id, item.values) for item in items), say, table.name)
+    return items

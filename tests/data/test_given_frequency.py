@@ -67,3 +67,51 @@ def test_frequencies_that_are_none_are_refused(freq):
     """A typing error would end in a traceback of pandas."""
     with pytest.raises(CalendarError, match="--freq"):
         offset_of(freq)
+
+
+@pytest.mark.parametrize(
+    ("start", "freq", "given", "expected"),
+    [
+        ("2024-01-01", "MS", "M", "2024-10-01"),
+        ("2024-01-31", "ME", "M", "2024-10-31"),
+        ("2022-01-01", "QS", "Q", "2024-04-01"),
+        ("2021-12-01", "QS-DEC", "Q-NOV", "2024-03-01"),
+        ("2021-12-31", "QE", "Q", "2024-03-31"),
+        ("2010-01-01", "YS", "Y", "2019-01-01"),
+        ("2010-07-01", "YS-JUL", "A-JUN", "2019-07-01"),
+        ("2010-12-31", "YE", "Y", "2019-12-31"),
+        ("2024-01-01", "2MS", "2M", "2025-07-01"),
+    ],
+)
+def test_months_quarters_and_years_go_on_where_their_rows_lie(start, freq, given, expected):
+    """The first of December would be the end of November, and December be forecast again."""
+    assert following(regular(start, freq, 9), 1, freq=given)[0] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("start", "freq", "given", "message"),
+    [
+        ("2024-01-01", "MS", "ME", r"lies on no step of --freq ME, .*that they follow \(MS\)"),
+        ("2024-01-31", "ME", "MS", r"no step of --freq MS, .*that they follow \(ME\)"),
+        ("2022-01-01", "QS", "QE", r"no step of --freq QE, .*that they follow \(QS-JAN\)"),
+        ("2010-01-01", "YS", "YE", r"that they follow \(YS-JAN\)"),
+        ("2010-12-31", "YE", "YS", r"that they follow \(YE-DEC\)"),
+        ("2024-01-15", "30D", "ME", "that they follow, or drop"),
+    ],
+)
+def test_rows_a_day_beside_the_given_steps_are_refused(start, freq, given, message):
+    """Values of a month would be those of the month before or after."""
+    with pytest.raises(CalendarError, match=message):
+        find_calendar(regular(start, freq, 9), given)
+
+
+def test_the_third_of_a_month_is_not_its_first():
+    """All values would be moved by two days, without a word."""
+    rows = regular("2024-01-01", "MS", 9) + pd.Timedelta(days=2)
+    assert "row 2 (2024-01-03) lies on no step of --freq MS" in refusal(rows, "MS")
+
+
+def test_hours_beside_a_midnight_are_rounded():
+    """Month ends in UTC, of a clock an hour east of it, are the first of the next month."""
+    rows = regular("2024-01-01", "MS", 9) - pd.Timedelta(hours=1)
+    assert following(rows, 1, freq="MS")[0] == ["2024-10-01 00:00:00"]

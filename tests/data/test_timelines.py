@@ -212,6 +212,21 @@ def test_each_series_goes_on_after_its_own_end_and_early_ones_are_named():
     ]
 
 
+def test_series_of_different_steps_are_named():
+    """Two rows that are a week apart would make days go on as weeks, without a word."""
+    days = [item(name, range(30), "2024-03-04", "D") for name in "abc"]
+    _, lines = collect(days, freq=None)
+    assert not lines
+    week = item("w", range(2), "2024-03-26", "7D")
+    _, lines = collect([week, *days])
+    assert lines == [
+        "in.csv: series have different steps: 3 have 'day', and others 'week' (w); --freq says one "
+        "for all"
+    ]
+    other_file = item("w", range(2), "2024-03-26", "7D", source="other.csv")
+    assert not collect([*days, other_file])[1]
+
+
 def test_ends_are_compared_within_a_file():
     """Two files of different years would name every series of the first."""
     items = [item("a", range(10)), item("b", range(10), "2025-03-04", source="other.csv")]

@@ -79,7 +79,7 @@ def test_forecasts_are_read_back(dates, ending):
     assert len(every) == 9
 
 
-@pytest.mark.parametrize(("step", "first"), [(1, (1010, 20)), (5, (11, 21))])
+@pytest.mark.parametrize(("step", "first"), [(1, (1010, 20)), (5, (11, 21)), (0.25, (11, 21))])
 def test_a_counter_goes_on_and_is_read_back(step, first):
     """The forecast of step 1000 would be named 11; two series would be read as one."""
     counts = {"a": 1000 + step * np.arange(10), "b": step * np.arange(20)}

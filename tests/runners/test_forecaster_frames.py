@@ -200,7 +200,6 @@ def test_times_beyond_those_of_a_type(model):
         ("h", lambda times: times.astype(object)),
         ("h", lambda times: times.dt.strftime("%Y-%m-%dT%H:%M:%SZ")),
         ("D", lambda times: times.dt.date),
-        ("MS", lambda times: times.dt.to_period("M")),
         ("MS", lambda times: times.dt.strftime("%Y-%m")),
     ],
 )

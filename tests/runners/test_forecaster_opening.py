@@ -64,7 +64,7 @@ def test_heads_are_those_of_exported_students(overrides):
     assert teacher.with_context(9).with_head(0).context_length == 9
 
 
-@pytest.mark.parametrize("head", [2, -1, "1", "student", None])
+@pytest.mark.parametrize("head", [2, -1, "1", "student", None, True])
 def test_heads_that_are_not_there_are_refused(model, head):
     """The teacher would answer in the name of another."""
     with pytest.raises(InputError, match=r"no head .*; the heads are 0, 1, teacher"):
@@ -144,6 +144,26 @@ def test_arguments_that_cannot_be_are_refused(model, arguments, words):
     """A user would meet an error of torch in the middle."""
     with pytest.raises(InputError, match=words):
         model.predict_quantiles(walk(40), **{"horizon": 20} | arguments)
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    """It would be an assertion of torch."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    save_model(tmp_path / "model.pt")
+    with pytest.raises(InputError, match="device 'cuda': torch sees no GPU here; give 'cpu'"):
+        Forecaster.from_checkpoint(tmp_path / "model.pt", device="cuda")
+
+
+def test_the_default_type_of_torch_does_not_matter(tmp_path):
+    """Weights would be float64 and inputs float32: a traceback."""
+    save_model(tmp_path / "model.pt")
+    expected = Forecaster.from_checkpoint(tmp_path / "model.pt").predict_quantiles(range(60), 20)
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = Forecaster.from_checkpoint(tmp_path / "model.pt")
+        np.testing.assert_allclose(model.predict_quantiles(range(60), 20), expected, rtol=1e-6)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_whole_numbers_of_numpy_are_whole_numbers(model):

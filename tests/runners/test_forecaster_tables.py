@@ -140,6 +140,7 @@ def test_a_number_that_looks_like_a_mark_is_said_and_used(model):
             lambda df: df.assign(item_id=[1] * 40 + ["1"] * 40),
             "'1' is there as values of several t",
         ),
+        (lambda df: df.assign(item_id=[[1]] * 80), "'item_id': lists and dicts are no ids"),
         (
             lambda df: df.assign(timestamp=df.timestamp.where(df.index != 5)),
             "row 6.*time is missing",

@@ -158,13 +158,14 @@ def test_tables_may_be_given_in_several_ways(model, tmp_path, recwarn):
 
 
 def test_numbers_of_a_dataframe_are_taken_as_they_are(model):
-    """A number that looks like a mark stops a notebook, with the options of a command."""
+    """A number that looks like a mark would stop a notebook, or turn the ranking unseen."""
     values = walk(120)
     values[[3, 9, 40]] = -9999
     times = pd.date_range("2024-01-01", periods=120, freq="h")
     long = pd.DataFrame({"item_id": "a", "timestamp": times, "target": values})
     wide = pd.DataFrame({"timestamp": times, "a": values})
-    found = evaluate_model(model, {"long": long, "wide": wide}, backtest(PASS))
+    with pytest.warns(UserWarning, match="^(long|wide): series 'a': -9999 is there 3 times"):
+        found = evaluate_model(model, {"long": long, "wide": wide}, backtest(PASS))
     for name in ("long", "wide"):
         assert found[found["file"] == name]["mae"].tolist() == found["mae"][:3].tolist()
 
