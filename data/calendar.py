@@ -1,6 +1,7 @@
 """Which calendar a table's times follow, and how it goes on."""
 
 from collections.abc import Callable
+from datetime import MAXYEAR
 from typing import NamedTuple
 
 import numpy as np
@@ -17,12 +18,15 @@ __all__ = [
     "fill_gaps",
     "find_calendar",
     "offset_of",
+    "step_times",
     "time_texts",
 ]
 
 REGULAR = 0.9  # more than this share of rows must follow the row before by one step
 LAST = 3  # among so many last rows one must, or the table ends at another frequency
 PRESENT = 0.1  # this share of the steps must be there
+# Months of a step, of frequencies that name a day which the first time need not be.
+MONTHS = {"M": 1, "Q": 3, "Y": 12}
 RESAMPLE = f"resample the rows, say their step with --freq (h, D, MS, B ...), or {DROP}"
 
 
@@ -98,6 +102,42 @@ def fill_gaps(times: pd.DatetimeIndex, values: np.ndarray, calendar: Calendar) -
     filled = np.full((calendar.steps[-1] + 1, *values.shape[1:]), np.nan, values.dtype)
     filled[calendar.steps] = values
     return filled
+
+
+def step_times(start: pd.DatetimeIndex, freq: str, count: int) -> pd.DatetimeIndex:
+    """The times of a series that begins at `start[0]`.
+
+    Steps of months and weeks begin there too where the frequency names another day: GluonTS writes
+    M for any day of a month.
+
+    Raises:
+        CalendarError: pandas does not know the frequency, or a month is beyond the year 9999.
+    """
+    try:
+        times = _steps_from(start, freq, count)
+        is_date = not count or times[-1].year <= MAXYEAR
+    except ValueError:
+        is_date = False
+    if not is_date:
+        raise CalendarError(f"{count} steps from {start[0]} go beyond the year {MAXYEAR}")
+    return times
+
+
+def _steps_from(start: pd.DatetimeIndex, freq: str, count: int) -> pd.DatetimeIndex:
+    offset = offset_of(freq)
+    try:
+        calendar = find_calendar(start, freq)
+        if (calendar.at(np.zeros(1, np.int64)) == start).all():  # it rounds to the nearest step
+            return calendar.at(np.arange(count))
+    except CalendarError:
+        pass
+    name = offset.freqstr.lstrip("0123456789")
+    if name.startswith("W"):
+        return find_calendar(start, f"{7 * offset.n}D").at(np.arange(count))
+    if name[0] not in MONTHS or name.startswith("MIN"):
+        raise CalendarError(f"{start[0]} is no step of --freq {freq}")
+    months = MONTHS[name[0]] * offset.n * np.arange(count)
+    return pd.DatetimeIndex([start[0] + pd.DateOffset(months=int(more)) for more in months])
 
 
 # Which kind fits.

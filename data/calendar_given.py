@@ -133,14 +133,17 @@ def _on_steps(
     """The steps that lie nearest to times: their numbers, their times, and how far these are.
 
     Distances are parts of a step, and of a day: the day before the first of a month is another
-    month.
+    month. Steps that name dates, as Mondays do, take times of any hour of their dates.
     """
     # Hours count in time, days and longer steps on the wall clock.
     line = times if isinstance(offset, offsets.Tick) else times.tz_localize(None)
     midnight = line[0].normalize()
-    for start, part in ((line[0], 0), (midnight, JITTER), (line[0], JITTER)):
-        numbers, near = _nearest(line, offset, start)
-        away = np.asarray(abs(line - near) / pd.Timedelta(min(size_of(offset) or DAY, DAY), "us"))
+    tries = [(line, line[0], 0), (line, midnight, JITTER), (line, line[0], JITTER)]
+    if size_of(offset) is None:
+        tries.append((line.normalize(), midnight, 0))
+    for some, start, part in tries:
+        numbers, near, widths = _nearest(some, offset, start)
+        away = np.asarray(abs(some - near) / np.minimum(widths, pd.Timedelta(DAY, "us")))
         if (away <= part).all():
             break
     return numbers, near, away
@@ -173,17 +176,17 @@ def size_of(offset: pd.DateOffset) -> int | None:
 
 def _nearest(
     line: pd.DatetimeIndex, offset: pd.DateOffset, start: pd.Timestamp
-) -> tuple[np.ndarray, pd.DatetimeIndex]:
-    """The steps that lie nearest to times, counted from a start: their numbers, their times."""
+) -> tuple[np.ndarray, pd.DatetimeIndex, pd.Timedelta | pd.TimedeltaIndex]:
+    """The steps that lie nearest to times, counted from a start: numbers, times and widths."""
     if size := size_of(offset):
         numbers = np.rint((line - start).as_unit("us").asi8 / size).astype(np.int64)
-        return numbers, after(start, size, numbers)
+        return numbers, after(start, size, numbers), pd.Timedelta(size, "us")
     around = (offset.rollback(start), offset.rollforward(start))
     start = min(around, key=lambda step: abs(step - line[0]))
     grid = pd.date_range(start, line[-1] + 2 * offset, freq=offset, unit="us")
     right = grid.searchsorted(line).clip(1, len(grid) - 1)
     numbers = right - np.asarray(line - grid[right - 1] < grid[right] - line)
-    return numbers, grid[numbers]
+    return numbers, grid[numbers], grid[right] - grid[right - 1]
 
 
 def _in_words(offset: pd.DateOffset) -> tuple[str, int]:

@@ -1,13 +1,16 @@
 """Series of a long DataFrame, and the first columns of the DataFrame of their forecasts."""
 
+import math
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+from pandas.tseries import offsets
 from pandas.tseries.frequencies import to_offset
 
+from data.calendar import CalendarError, offset_of
 from data.calendar_kinds import DROP
 from data.tables import TableError, TableOptions, items_of_frame
 from data.tables.sentinels import KEEP_ALL, is_sentinel
@@ -67,14 +70,14 @@ def series_of_frame(
     frame = df[[timestamp_column, target]].reset_index(drop=True)
     frame.insert(0, id_column, pd.Categorical.from_codes(numbers, names))
     frame.columns = columns = [str(name) for name in frame.columns]
-    options = TableOptions(
-        "long", columns[1], (columns[0],), (columns[2],), freq=freq, keep=KEEP_ALL
-    )
     try:
-        lines = []
+        freq, lines = _of_starts(freq, df[timestamp_column].dtype), []
+        options = TableOptions(
+            "long", columns[1], (columns[0],), (columns[2],), freq=freq, keep=KEEP_ALL
+        )
         items = items_of_frame(frame, options, lines.append)
         series = series_of(items, length, horizon, freq, say=lines.append)
-    except TableError as error:
+    except (CalendarError, TableError) as error:
         raise TableError(in_python(str(error))) from None
     for line in lines:
         say(in_python(line))
@@ -84,9 +87,7 @@ def series_of_frame(
     if series[0].timeline.has_times:
         future = _times(series, df[timestamp_column])
     else:
-        future = np.concatenate([one.timeline.future for one in series])
-        if future.dtype.kind == "f":  # 0.1, 0.2, 0.3 and no 0.30000000000000004
-            future = np.array([float(f"{step:.12g}") for step in future])
+        future = _numbers(series, df[timestamp_column].dtype)
     future_ids = df[id_column].iloc[pd.Series(numbers).drop_duplicates().index[order]]
     out = pd.DataFrame({id_column: future_ids.array, timestamp_column: future})
     return series, out
@@ -113,7 +114,10 @@ def in_python(message: str) -> str:
     message = re.sub(r",? or say --missing [^ )]+", "", message.replace("--freq", "freq"))
     message = message.replace(DROP, "put the numbers of steps in place of the times")
     if "--timezone" in message:
-        return message + " (in Python: .dt.tz_localize(NAME), or .dt.tz_convert(NAME))"
+        way = ".dt.tz_localize(NAME, ambiguous='infer')"
+        if "the offset changes" in message:
+            way = "pandas.to_datetime(..., utc=True).dt.tz_convert(NAME)"
+        return f"{message} (in Python: {way})"
     if "--date-format" in message:
         return message + " (in Python: pandas.to_datetime(..., format=...))"
     if re.search(r"--[a-z]", message):
@@ -129,6 +133,8 @@ def freq_name(freq: str | pd.DateOffset | timedelta | None) -> str | None:
     """
     if freq is None or isinstance(freq, str):
         return freq
+    if isinstance(freq, timedelta) and not freq % timedelta(days=1):
+        return f"{freq // timedelta(days=1)}D"  # to pandas it is 24 hours, also where clocks change
     try:
         offset = to_offset(freq)
         name = offset.freqstr
@@ -140,6 +146,15 @@ def freq_name(freq: str | pd.DateOffset | timedelta | None) -> str | None:
             "or weekdays: 'Mon Tue Wed Thu Fri Sat'"
         ) from None
     return name
+
+
+def _of_starts(freq: str | None, dtype: np.dtype) -> str | None:
+    """A frequency; that of a column of periods becomes the frequency of their starts."""
+    if freq is None or not isinstance(dtype, pd.PeriodDtype) or offset_of(freq) != dtype.freq:
+        return freq
+    if isinstance(dtype.freq, offsets.Week):
+        return f"{7 * dtype.freq.n}D"
+    return dtype.name.removeprefix("period[").removesuffix("]")  # M, Q and Y may be starts
 
 
 def say_sentinels(
@@ -163,9 +178,29 @@ def say_sentinels(
         )
 
 
+def _numbers(series: list[Series], dtype: np.dtype) -> pd.Series:
+    """The steps to forecast, in the type of a column of numbers where that can hold them."""
+    future = np.concatenate([one.timeline.future for one in series])
+    if future.dtype.kind == "f":  # 0.1, 0.2, 0.3 and no 0.30000000000000004
+        step = min(one.timeline.future[0] - one.timeline.past[-1] for one in series)
+        digits = 9 - math.floor(math.log10(step))
+        future = np.array([round(one, digits) for one in future.tolist()])
+    future = pd.Series(future)
+    if not pd.api.types.is_numeric_dtype(dtype):
+        return future
+    with np.errstate(over="ignore"):
+        try:
+            found = future.astype(dtype)
+        except TypeError:  # it is too small a type of whole numbers
+            return future
+    return found if np.allclose(found.astype(float), future.astype(float), atol=0) else future
+
+
 def _times(series: list[Series], column: pd.Series) -> pd.Index:
     """The steps to forecast, in the type of a column of times."""
     first, *others = (one.timeline.future for one in series)
+    if len({str(one.timeline.future.tz) for one in series}) > 1:  # a column has one zone
+        first, *others = (one.timeline.future.tz_convert("UTC") for one in series)
     future, dtype = first.append(others), column.dtype
     if isinstance(dtype, pd.PeriodDtype):
         periods = future.to_period(dtype.freq)

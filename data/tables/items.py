@@ -23,9 +23,9 @@ class Item(NamedTuple):
         values: float64 [n], NaN = missing; infinite values are kept.
         source: the file, for messages; empty for a DataFrame.
         first_row: row of the file that holds the first value, for messages; the header is row 1.
-        counter: number of the first value, and from each value to the next (0 of a single one),
-            where a column counts the steps, with decimals as floats; a number that is not there is
-            a missing value. None where there is no such column.
+        counter: number of the first value, and from each value to the next, where a column counts
+            the steps; a number that is not there is a missing value. Floats where the numbers have
+            decimals; else the second is 0 for a single value. None where there is no such column.
     """
 
     id: str

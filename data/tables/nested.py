@@ -12,20 +12,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.calendar import CalendarError, find_calendar, offset_of
+from data.calendar import CalendarError, step_times
 from data.tables import cells
 from data.tables.items import Item, TableError, TableOptions
 from data.tables.names import is_id_name, is_index_name, is_time_name
 from data.tables.sentinels import check_sentinel
 from data.tables.table import Table, as_text, listed, short
+from data.tables.time_numbers import DECIMALS
 from data.tables.times import Stamps, stamps_of
 from data.tables.zones import Clock
 
 ROWS = 1000  # of which the lists are in memory at once, where a file is not in pieces
 START = re.compile("start([ _-]?(date|time|timestamp|datetime))?")  # names of the first time
-Steps = tuple[pd.DatetimeIndex | None, tuple[int, int] | None]  # times, or the counter of an item
-# Months of a step, of frequencies that name a day which the first time need not be.
-MONTHS = {"M": 1, "Q": 3, "Y": 12}
+# Times, or the counter of an item.
+Steps = tuple[pd.DatetimeIndex | None, tuple[int, int] | tuple[float, float] | None]
 
 
 def is_nested(table: Table, options: TableOptions) -> bool:
@@ -280,13 +280,20 @@ def _listed_times(
         if not count:
             return None, None
         if clock is None:
-            first, steps = int(stamps.counter[begin]), np.diff(stamps.counter[positions])
+            if options.files == "join" and stamps.form == DECIMALS:
+                raise TableError(
+                    f"{table.where(row, column)}: the numbers have decimals, so they do not say "
+                    "how files go on (--files join); write times, or whole numbers"
+                )
+            steps = np.diff(stamps.counter[positions])
             if (steps <= 0).any() or (steps != steps[:1]).any():
                 raise TableError(
                     f"{table.where(row, column)}: the numbers are no times that are known, and do "
                     "not count up in even steps; say --date-format"
                 )
-            return None, (first, int(steps[0]) if len(steps) else 0)
+            first = stamps.start + stamps.unit * int(stamps.counter[begin])
+            step = int(steps[0]) if len(steps) else int(stamps.form == DECIMALS)
+            return None, (first, stamps.unit * step)
         order, times = clock.order(positions)
         if (order != positions).any():
             raise TableError(f"{table.where(row, column)}: the times are not in order")
@@ -320,31 +327,3 @@ def _counted_times(
             raise TableError(f"{table.where(row)}: {error}") from None
 
     return times_of
-
-
-def step_times(start: pd.DatetimeIndex, freq: str, count: int) -> pd.DatetimeIndex:
-    """The times of a series that begins at `start[0]`.
-
-    Steps of months and weeks begin there too where the frequency names another day: GluonTS writes
-    M for any day of a month.
-
-    Raises:
-        CalendarError: pandas does not know the frequency, or a month is beyond the year 9999.
-    """
-    offset = offset_of(freq)
-    try:
-        calendar = find_calendar(start, freq)
-        if (calendar.at(np.zeros(1, np.int64)) == start).all():  # it rounds to the nearest step
-            return calendar.at(np.arange(count))
-    except CalendarError:
-        pass
-    name = offset.freqstr.lstrip("0123456789")
-    if name.startswith("W"):
-        return find_calendar(start, f"{7 * offset.n}D").at(np.arange(count))
-    if name[0] not in MONTHS or name.startswith("MIN"):
-        raise CalendarError(f"{start[0]} is no step of --freq {freq}")
-    months = MONTHS[name[0]] * offset.n * np.arange(count)
-    try:
-        return pd.DatetimeIndex([start[0] + pd.DateOffset(months=int(more)) for more in months])
-    except ValueError:
-        raise CalendarError(f"{count} steps from {start[0]} go beyond the year 9999") from None

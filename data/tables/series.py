@@ -141,16 +141,13 @@ class _Order(NamedTuple):
 class _Counter:
     """Orders rows by a column that counts, and counts the steps that are not there."""
 
-    def __init__(self, table: Table, layout: Layout, options: TableOptions):
+    def __init__(self, table: Table, layout: Layout):
         self.table, self.time = table, layout.time
         self.numbers = layout.stamps.counter
         named = is_index_name(table.names[layout.time])
         self.may_be_dates = not named and may_be_dates(self.numbers.min(), self.numbers.max())
-        self.start, self.unit = 0, 1  # of the numbers
-        if layout.stamps.form == DECIMALS:  # they are numbered from 0, in steps of 1
-            steps = cells.numbers_of(table, layout.time, options)
-            self.start = float(steps.min())
-            self.unit = float(np.ptp(steps)) / int(self.numbers.max())
+        self.start, self.unit = layout.stamps.start, layout.stamps.unit
+        self.has_decimals = layout.stamps.form == DECIMALS
         self.missing = self.series = 0
 
     def order(self, rows: np.ndarray) -> _Order:
@@ -159,7 +156,7 @@ class _Counter:
         rows, numbers = rows[order], numbers[order]
         steps = np.diff(numbers)
         if not len(steps):
-            return _Order(rows, None, self._counter(numbers, int(isinstance(self.unit, float))))
+            return _Order(rows, None, self._counter(numbers, int(self.has_decimals)))
         step = int(steps.min())
         if step == 0:
             self._refuse_twice(rows, int(np.argmin(steps)))
@@ -187,10 +184,10 @@ class _Counter:
 
     def _refuse_twice(self, rows: np.ndarray, at: int) -> None:
         lines = sorted((self.table.line(rows[at]), self.table.line(rows[at + 1])))
+        number = self.table.cell(int(rows[at]), self.time)
         raise TableError(
             f"{self.table.name}, rows {lines[0]} and {lines[1]}, column "
-            f"{short(self.table.names[self.time])}: {self.numbers[rows[at]]} is there twice; keep "
-            "one row of it"
+            f"{short(self.table.names[self.time])}: {number} is there twice; keep one row of it"
         )
 
     def say_missing(self, say: Callable[[str], None]) -> None:
@@ -215,7 +212,7 @@ def _clock_of(
                 f"{table.where(0, layout.time)}: {short(table.cell(0, layout.time))} has decimals, "
                 "so it does not say how files go on (--files join); write times, or whole numbers"
             )
-        return _Counter(table, layout, options)
+        return _Counter(table, layout)
     if layout.stamps.form == EXCEL:
         day = np.datetime_as_string(layout.stamps.wall[0], "D")
         found = short(table.cell(0, layout.time))

@@ -5,6 +5,7 @@ Numbers mean what they can mean alone; where dates and a counter look the same, 
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -52,18 +53,32 @@ SHORT = ("yymm", "yyddd")  # so short that a counter within one of their years h
 OTHERS = {"year": "a year (--date-format %Y)", EXCEL: EXCEL}  # times of so few digits
 
 
-def of_numbers(
-    table: Table, i: int, texts: pa.Array
-) -> tuple[Times | np.ndarray, str] | TableError:
-    """The times of column i, and the name of their form; of a counter its steps, int64 [texts].
+class Counter(NamedTuple):
+    """Numbers that count.
+
+    Attributes:
+        steps: int64 [n]; the numbers are `start + unit * steps`.
+        start: 0, or with decimals the smallest number, a float.
+        unit: 1, or with decimals the smallest step, a float.
+    """
+
+    steps: np.ndarray
+    start: int | float = 0
+    unit: int | float = 1
+
+
+def of_numbers(table: Table, i: int, texts: pa.Array) -> tuple[Times | Counter, str] | TableError:
+    """The times, or the steps, of column i, and the name of their form.
 
     Args:
         table: for messages.
         i: the column.
-        texts: its different texts, all of digits and perhaps a point.
+        texts: its different texts, all of them numbers.
     """
     values = texts.cast(pa.float64()).to_numpy()
     if not np.isfinite(values).all():
+        return no_times(table, i, texts)
+    if (values < 0).any() and _even(values) is None:  # -1 may be a mark beside moments
         return no_times(table, i, texts)
     if not (values % 1 == 0).all():
         fits = _since_1970(values, None) + _of_excel(values)
@@ -88,12 +103,12 @@ def of_numbers(
         return _one_of(table, i, texts, fits)
     if values.max() >= 2**53:
         return no_times(table, i, texts)
-    return values.astype(np.int64), "a counter"
+    return Counter(values.astype(np.int64)), "a counter"
 
 
 def _of_decimals(
     table: Table, i: int, texts: pa.Array, values: np.ndarray
-) -> tuple[Times | np.ndarray, str] | TableError:
+) -> tuple[Times | Counter, str] | TableError:
     """Months as 2015.01 or 01.2015, years as 1949.083, or steps as 0.0, 0.1; in even steps only."""
     years = not counts_seconds(table.names[i]) and _are_in(values, *DECIMAL_YEARS)
     for months in _months_of(texts, values) if years else _months_of_texts(texts, values):
@@ -103,7 +118,9 @@ def _of_decimals(
     step = None if years else _even(values)
     if step is None:
         return no_times(table, i, texts)
-    return np.round((values - values.min()) / step).astype(np.int64), DECIMALS
+    start = float(values.min())
+    steps = np.round((values - start) / step).astype(np.int64)
+    return Counter(steps, start, float(np.ptp(values)) / int(steps.max())), DECIMALS
 
 
 def _months_of(texts: pa.Array, values: np.ndarray) -> Iterator[np.ndarray]:

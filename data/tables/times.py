@@ -25,7 +25,14 @@ from data.tables.forms import (
 from data.tables.items import TableError, TableOptions
 from data.tables.names import is_time_name
 from data.tables.table import Table, short
-from data.tables.time_numbers import NUMERIC, SINCE_1970, WEEK_NAME, no_times, of_numbers
+from data.tables.time_numbers import (
+    NUMERIC,
+    SINCE_1970,
+    WEEK_NAME,
+    Counter,
+    no_times,
+    of_numbers,
+)
 
 
 class Stamps(NamedTuple):
@@ -36,6 +43,8 @@ class Stamps(NamedTuple):
         offsets: seconds east of UTC [rows], where the times have offsets.
         zone: time zone of all, where they have one.
         counter: int64 [rows], where the column counts steps and holds no times.
+        start: the numbers of the column are `start + unit * counter`; floats with decimals.
+        unit: see `start`.
         form: in words.
         epoch: they count from 1970 in UTC.
         numeric: they are written as numbers.
@@ -45,6 +54,8 @@ class Stamps(NamedTuple):
     offsets: np.ndarray | None = None
     zone: str | None = None
     counter: np.ndarray | None = None
+    start: int | float = 0
+    unit: int | float = 1
     form: str = ""
     epoch: bool = False
     numeric: bool = False
@@ -88,10 +99,11 @@ def stamps_of(
     if found is None or isinstance(found, TableError):
         return found
     times, form = found
-    if isinstance(times, np.ndarray):  # a counter
+    if isinstance(times, Counter):
         if missing.any():
             return _not_a_time(table, i, np.argmax(missing[index]), present[0].as_py())
-        return Stamps(np.empty(0, "M8[us]"), counter=times[index], form=form)
+        steps, start, unit = times.steps[index], times.start, times.unit
+        return Stamps(np.empty(0, "M8[us]"), counter=steps, start=start, unit=unit, form=form)
     wall = np.full(len(texts), np.datetime64("NaT"), "M8[us]")
     wall[~missing] = times.wall
     bad = np.isnat(wall)[index]
@@ -107,13 +119,13 @@ def stamps_of(
     offsets = times.offsets[index] if times.offsets is not None else None
     epoch = form.endswith(SINCE_1970)
     numeric = form in NUMERIC or epoch
-    return Stamps(wall[index], offsets, times.zone, None, form, epoch, numeric)
+    return Stamps(wall[index], offsets, times.zone, form=form, epoch=epoch, numeric=numeric)
 
 
 def _read(
     table: Table, i: int, texts: pa.Array, options: TableOptions, given: bool
-) -> tuple[Times | np.ndarray, str] | TableError | None:
-    """The times of different texts, and the name of their form; of a counter its steps."""
+) -> tuple[Times | Counter, str] | TableError | None:
+    """The times, or the steps, of different texts, and the name of their form."""
     named = given or is_time_name(table.names[i])
     if options.date_format:
         return _by_format(table, i, texts, options.date_format, given)
@@ -124,9 +136,8 @@ def _read(
             return None
         # Signs and exponents stand in no time, but in counters: -30, -29 ..., steps with decimals.
         values = texts.cast(pa.float64()).to_numpy()
-        counts = abs(values).max() < 2**53 and ((values < 0).any() or (values % 1 != 0).any())
-        known = digits.all() or counts
-        return (of_numbers if known else no_times)(table, i, texts)
+        counts = np.isfinite(values).all() and ((values < 0).any() or (values % 1 != 0).any())
+        return (of_numbers if digits.all() or counts else no_times)(table, i, texts)
     if refusal := _weeks(table, i, texts):
         return refusal
     fits = fitting(FORMS, texts)

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.calendar import CalendarError
+from data.calendar import CalendarError, step_times
 from data.tables import cells
 from data.tables.files import opened
 from data.tables.items import Item, TableError, TableOptions
-from data.tables.nested import step_times
 from data.tables.rows import RowOfValues
 from data.tables.sentinels import check_sentinel
 from data.tables.zones import named_zone

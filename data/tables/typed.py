@@ -1,19 +1,22 @@
 """Tables whose columns have types: Parquet, Arrow and DataFrames."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.types import infer_dtype
 
 from data.tables.cells import is_texts
 from data.tables.files import is_packed, opened
 from data.tables.items import TableError
-from data.tables.table import Table
+from data.tables.table import Table, listed, short
 
 FRAME = "the DataFrame"
+# What pandas calls objects among which there are no times.
+NO_TIMES = {"string", "bytes", "floating", "integer", "mixed-integer-float", "decimal", "boolean"}
 KEPT = 4  # columns of a Parquet file that are kept for a second look
 
 
@@ -180,23 +183,36 @@ def _array(column: pd.Series) -> pa.ChunkedArray:
 
 
 def _of_one_type(column: pd.Series) -> pd.Series:
-    """Objects that are times of several types or zones as texts; Arrow takes those of the first."""
-    if not any(isinstance(cell, date | pd.Period) for cell in column):
+    """Objects that are times of several types or offsets as texts: Arrow takes those of the first.
+
+    Raises:
+        TableError: they are of several named zones; a text would keep the offset alone.
+    """
+    if infer_dtype(column, skipna=True) in NO_TIMES:
         return column
-    kinds = {
-        (isinstance(cell, datetime), str(getattr(cell, "tzinfo", None)))
-        for cell in column
-        if cell is not None and cell is not pd.NaT
-    }
-    if any(isinstance(cell, pd.Period) for cell in column):
+    cells = column.dropna()
+    if len(cells) and all(isinstance(cell, pd.Period) for cell in cells):
         try:
             return pd.Series(pd.PeriodIndex(column), name=column.name)
-        except (TypeError, ValueError):  # other cells, or several frequencies
-            pass
-    elif len(kinds) == 1:
+        except ValueError:  # of several frequencies
+            return column.map(str)
+    if not any(isinstance(cell, date) for cell in cells):
         return column
-    missing = column.isna()
-    return column.map(str).where(~missing, None)
+    kinds = {(isinstance(cell, datetime), _zone(cell)) for cell in cells}
+    zones = {zone for _, zone in kinds if zone is not None}
+    if len(zones) > 1 and any(isinstance(zone, str) for zone in zones):
+        raise TableError(
+            f"{FRAME}, column {short(str(column.name))}: it holds times of several time zones "
+            f"({listed(sorted(map(str, zones)))}); convert them to one, or split the table"
+        )
+    return column if len(kinds) == 1 else column.map(str).where(column.notna(), None)
+
+
+def _zone(cell: object) -> str | timedelta | None:
+    """The name of a time zone, or its offset if it has one alone; None of other cells."""
+    zone = getattr(cell, "tzinfo", None)
+    offset = None if zone is None else zone.utcoffset(None)
+    return str(zone) if zone is not None and offset is None else offset
 
 
 def _unpacked(path: Path) -> bytes:

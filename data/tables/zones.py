@@ -143,8 +143,9 @@ class Clock:
         if not self.said:
             self.said = True
             self.say(
-                f"{self.table.where(None, self.column)}: the offset changes; times go on with the "
-                f"last one, {moments[-1].isoformat()[-6:]} (--timezone NAME knows better)"
+                f"{self.table.where(None, self.column)}: the offset changes; each series goes on "
+                f"with its last one, here {moments[-1].isoformat()[-6:]} (--timezone NAME knows "
+                "better)"
             )
         wall = pd.DatetimeIndex(self.stamps.wall[rows])
         if not (np.diff(wall.asi8) > 0).all():

@@ -159,7 +159,7 @@ def test_a_case_is_refused(name, options, words):
         ("29d_excel_blank_rows.csv", "2 rows of empty cells at the end are passed over"),
         ("30_semicolon_decimalcomma.csv", "numbers have a decimal comma"),
         ("55_unsorted.csv", "the rows are not in order of time; they are sorted"),
-        ("40_ny_offset_bdays.csv", "times go on with the last one, -04:00 (--timezone"),
+        ("40_ny_offset_bdays.csv", "goes on with its last one, here -04:00 (--timezone"),
     ],
 )
 def test_what_is_done_is_said(name, word):

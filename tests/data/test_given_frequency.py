@@ -115,3 +115,31 @@ def test_hours_beside_a_midnight_are_rounded():
     """Month ends in UTC, of a clock an hour east of it, are the first of the next month."""
     rows = regular("2024-01-01", "MS", 9) - pd.Timedelta(hours=1)
     assert following(rows, 1, freq="MS")[0] == ["2024-10-01 00:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("freq", "days", "expected"),
+    [
+        ("W-MON", ["2024-01-01", "2024-01-08", "2024-01-15"], "2024-01-22"),
+        ("MS", ["2024-01-01", "2024-02-01", "2024-03-01"], "2024-04-01"),
+        ("BME", ["2024-01-31", "2024-02-29", "2024-03-29"], "2024-04-30"),
+        ("WOM-2FRI", ["2024-01-12", "2024-02-09", "2024-03-08"], "2024-04-12"),
+        ("B", ["2024-01-04", "2024-01-05", "2024-01-08"], "2024-01-09"),
+    ],
+)
+def test_steps_that_name_dates_take_any_hour(freq, days, expected):
+    """Closings at 21:00 and at 17:00 are of their dates; there would be no frequency for them."""
+    clocks = ["08:00", "21:00", "09:30"]
+    rows = times(*(f"{day} {clock}" for day, clock in zip(days, clocks, strict=True)))
+    assert following(rows, 1, freq=freq)[0] == [f"{expected} 00:00:00"]
+    assert find_calendar(rows, freq).steps.tolist() == [0, 1, 2]
+    same = times(*(f"{day} 16:00" for day in days))
+    assert following(same, 1, freq=freq)[0] == [f"{expected} 16:00:00"]
+
+
+def test_hours_of_business_are_hours():
+    """Values would be moved by more than half an hour."""
+    rows = times("2024-01-02 09:20", "2024-01-02 10:20", "2024-01-02 11:00", "2024-01-02 12:40")
+    assert "lies on no step of --freq bh" in refusal(rows, "bh")
+    hours = times("2024-01-02 16:00", "2024-01-03 09:00", "2024-01-03 10:00")
+    assert following(hours, 1, freq="bh")[0] == ["2024-01-03 11:00:00"]

@@ -68,6 +68,17 @@ def test_even_steps_with_decimals_give_the_order(read, times):
     assert_series(read(values([*times[:2], times[2]])), y=[0, 2, np.nan, 4])
 
 
+def test_a_step_that_is_there_twice_is_named_as_it_is_written(read):
+    """The message would name its number among the steps."""
+    read.refuses(values(["0.0", "2.5", "5.0", "2.5"]), "rows 3 and 5, column 'time': 2.5 is there")
+
+
+def test_numbers_that_stand_for_missing_values_are_no_steps(read):
+    """All steps would be NaN."""
+    (item,) = read(values(["0.0", "0.5", "1.0"]), missing=("0",))
+    assert item.counter == (0.0, 0.5)
+
+
 def test_files_that_count_with_decimals_are_not_joined(tmp_path):
     """Each begins at its own 0: parts in another order, or the same part twice, would be joined."""
     for name, start in (("a", 3), ("b", 0)):

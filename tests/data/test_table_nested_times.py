@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.tables import TableError, TableOptions, items_of_frame, nested
+from data.tables import TableError, TableOptions, items_of_frame, nested, read_items
 
 DAYS = pd.date_range("2024-01-30", periods=3, freq="D").as_unit("us")  # over the end of a month
 VALUES = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
@@ -186,7 +186,25 @@ def test_integers_that_lose_digits_are_said_once(monkeypatch):
     assert "column 'target': integers beyond 2^53 are rounded to float64" in said[0]
 
 
-def test_months_beyond_the_calendar_are_an_error():
-    """It would be a traceback of pandas."""
-    words = "row 1: 3 steps from 9999-11-15 00:00:00 go beyond the year 9999"
-    assert words in refusal({"start": ["9999-11-15"], "target": VALUES[:1]}, freq="M")
+@pytest.mark.parametrize(
+    ("start", "freq"),
+    [("9999-11-15", "M"), ("9999-11-01", "M"), ("9999-11-01", "MS"), ("9998-01-01", "Y")],
+)
+def test_months_beyond_the_calendar_are_an_error(start, freq):
+    """It would be a traceback of pandas, or times of the year 10000."""
+    words = f"row 1: 3 steps from {start} 00:00:00 go beyond the year 9999"
+    assert words in refusal({"start": [start], "target": VALUES[:1]}, freq=freq)
+
+
+def test_lists_that_count_with_decimals(tmp_path):
+    """They would go on as 3, 4 or 23, 24; and files be joined by steps that are not theirs."""
+    lists = {"time": [[0.0, 0.5, 1.0], [10.0, 10.5, 11.0]], "target": VALUES}
+    items, _ = read(lists)
+    assert [item.counter for item in items] == [(0.0, 0.5), (10.0, 0.5)]
+    items, _ = read({"time": [[0.0, 0.5, 1.0], [10.5]], "target": [[1.0, 2.0, 3.0], [4.0]]})
+    assert items[1].counter == (10.5, 0.5)
+    files = [tmp_path / f"{name}.parquet" for name in "ab"]
+    for file in files:
+        pd.DataFrame(lists).to_parquet(file)
+    with pytest.raises(TableError, match="row 1, column 'time': the numbers have decimals, so the"):
+        list(read_items(files, TableOptions(files="join")))

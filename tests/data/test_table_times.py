@@ -298,7 +298,7 @@ def test_offsets_that_change(times):
     found = times(*(t.isoformat() for t in hours))
     assert (found.tz_convert("UTC") == hours.tz_convert("UTC")).all()
     assert found[0].utcoffset() == datetime.timedelta(hours=-4)
-    assert "times go on with the last one, -04:00 (--timezone" in times.said[0]
+    assert "goes on with its last one, here -04:00 (--timezone" in times.said[0]
     days = pd.date_range("2024-03-01", periods=48, freq="D", tz=zone)
     found = times(*(t.isoformat() for t in days))
     assert (found.tz_localize(None) == days.tz_localize(None)).all()
@@ -323,7 +323,7 @@ def test_each_series_has_its_own_offset(tmp_path):
         days = pd.date_range("2024-03-01", periods=48)
         assert (found[name].tz_localize(None) == days).all()
     (line,) = said
-    assert "times go on with the last one, +02:00" in line
+    assert "each series goes on with its last one, here +02:00" in line
 
 
 # Which column
