@@ -279,7 +279,7 @@ def draw_frontier(report: dict, value: Value, metric: str, times: dict[int, floa
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=(7.5, 5), layout="constrained")
     axes = figure.subplots()
     trained = []
     # Black is the colour of models without students.
@@ -304,7 +304,7 @@ def draw_frontier(report: dict, value: Value, metric: str, times: dict[int, floa
                       linestyle="--", label="no students: one training for each depth")  # fmt: skip
     axes.set(xlabel="time of a forecast, relative to the deepest model", ylabel=metric)
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, ncols=3, loc="outside lower center")
     figure.savefig(file, format="png", dpi=150)
 
 
