@@ -39,7 +39,7 @@ GPU_SHARE = 0.25  # of the free memory
 class Forecaster:
     """Forecasts with one head of a checkpoint; `from_checkpoint` makes it.
 
-        Shapes: n series, H horizon, Q quantiles (1 for a point model). Its weights are float32.
+    Shapes: n series, H horizon, Q quantiles (1 for a point model). Its weights are float32.
 
     Attributes:
         head: "teacher", or the layer of the student in use.
@@ -160,7 +160,7 @@ class Forecaster:
             length: 1 to `max_context_length`.
             name: what the user calls it, for the error.
 
-                Raises:
+        Raises:
             InputError: the model cannot.
             TypeError: it is no whole number.
         """

@@ -166,6 +166,13 @@ def test_the_default_type_of_torch_does_not_matter(tmp_path):
         torch.set_default_dtype(torch.float32)
 
 
+@pytest.mark.parametrize("length", [1.5, 8.0, "8"])
+def test_a_context_is_a_whole_number(model, length):
+    """It would be an error of a slice, later, in the first forecast."""
+    with pytest.raises(TypeError, match="integer"):
+        model.with_context(length)
+
+
 def test_whole_numbers_of_numpy_are_whole_numbers(model):
     """`horizon=len(test) // 2` is one of NumPy at times."""
     expected = model.predict_quantiles(walk(40), 20, num_paths=3, batch_size=2)

@@ -165,7 +165,9 @@ def test_numbers_of_a_dataframe_are_taken_as_they_are(model):
     long = pd.DataFrame({"item_id": "a", "timestamp": times, "target": values})
     wide = pd.DataFrame({"timestamp": times, "a": values})
     with pytest.warns(UserWarning, match="^(long|wide): series 'a': -9999 is there 3 times"):
-        found = evaluate_model(model, {"long": long, "wide": wide}, backtest(PASS))
+        found = evaluate_model(
+            model, {"long": long, "wide": wide}, backtest(PASS), freq=pd.offsets.Hour()
+        )
     for name in ("long", "wide"):
         assert found[found["file"] == name]["mae"].tolist() == found["mae"][:3].tolist()
 
@@ -227,6 +229,17 @@ def test_what_is_left_out_is_a_warning_in_python(model):
     )
     assert "constant in the rows before the first window: s0" in str(caught[1].message)
     assert set(found["channels"]) == {3}
+
+
+def test_warnings_in_python_name_what_python_has(model):
+    """They would tell of options of a command."""
+    times = pd.date_range("2024-01-01", periods=120) + pd.to_timedelta(np.arange(120) ** 2, "h")
+    frame = pd.DataFrame({"item_id": "s", "timestamp": times, "target": walk(120)})
+    with pytest.warns(UserWarning, match=r"irregular.* say their step with freq") as caught:
+        evaluate_model(model, frame, backtest(PASS))
+    assert "--" not in str(caught[0].message)
+    with pytest.raises(InputError, match="^freq 5 has no name"):
+        evaluate_model(model, frame, backtest(PASS), freq=5)
 
 
 def test_errors_in_python_name_what_python_has(model):
