@@ -238,7 +238,7 @@ def test_warnings_in_python_name_what_python_has(model):
     with pytest.warns(UserWarning, match=r"irregular.* say their step with freq") as caught:
         evaluate_model(model, frame, backtest(PASS))
     assert "--" not in str(caught[0].message)
-    with pytest.raises(InputError, match="^freq 5 has no name"):
+    with pytest.raises(InputError, match=r"^freq 5 has no name"):
         evaluate_model(model, frame, backtest(PASS), freq=5)
 
 
